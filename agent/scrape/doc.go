@@ -1,0 +1,2 @@
+// Package scrape provides the scrape loops: exposition in, columnar telemetry.Scrape out.
+package scrape

@@ -1,0 +1,3 @@
+// Package pyroscope provides the way of profiles to Pyroscope's push API, with every answer
+// accounted for.
+package pyroscope

@@ -1,0 +1,18 @@
+package telemetry
+
+import "time"
+
+// Profile is one pprof profile of one target, ready to be shipped or kept. It is immutable.
+type Profile struct {
+	Target *Target
+	// Type is the name of the profile type: cpu, memory, goroutine, mutex, block.
+	Type string
+	// Time is the end of what the profile covers; Duration is how long that was, zero for
+	// a snapshot.
+	Time     time.Time
+	Duration time.Duration
+	// Data is a gzipped pprof protobuf whose own time is Time.
+	Data []byte
+	// Size is the length of Data before compression, which is what receivers limit.
+	Size int
+}
