@@ -1,0 +1,2 @@
+// Package tools pins the servers and checkers that tests and the demo run; see go.mod.
+package tools
