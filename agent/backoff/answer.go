@@ -1,6 +1,7 @@
 package backoff
 
 import (
+	"errors"
 	"io"
 	"net/http"
 	"strconv"
@@ -21,7 +22,8 @@ func RetryAfter(h http.Header, now time.Time) (time.Duration, bool) {
 	if v == "" {
 		return 0, false
 	}
-	if s, err := strconv.ParseUint(v, 10, 32); err == nil {
+	// Beyond the range of the type ParseUint returns the largest number of it.
+	if s, err := strconv.ParseUint(v, 10, 32); err == nil || errors.Is(err, strconv.ErrRange) {
 		return min(time.Duration(s)*time.Second, maxRetryAfter), true
 	}
 	if t, err := http.ParseTime(v); err == nil {
@@ -41,7 +43,7 @@ const (
 func DrainBody(resp *http.Response) string {
 	defer resp.Body.Close()
 	b, _ := io.ReadAll(io.LimitReader(resp.Body, shownBody))
-	_, _ = io.CopyN(io.Discard, resp.Body, readBody)
+	_, _ = io.CopyN(io.Discard, resp.Body, readBody+1) // one more, to see the end
 	line := strings.Map(func(r rune) rune {
 		switch {
 		case unicode.IsSpace(r):

@@ -14,15 +14,15 @@ type Backoff struct {
 	next time.Duration
 }
 
-// Next returns the wait before the next try and doubles the one after it, up to Max. The
-// wait is drawn from the upper half of its range, so that many senders that failed together
-// do not come back together.
+// Next returns the wait before the next try and doubles the one after it, up to Max; a Min
+// above Max wins. The wait is drawn from the upper half of its range, so that many senders
+// that failed together do not come back together.
 func (b *Backoff) Next() time.Duration {
 	if b.next < b.Min {
 		b.next = b.Min
 	}
 	d := b.next
-	b.next = min(2*b.next, b.Max)
+	b.next += min(d, max(b.Max-d, 0)) // doubled, in a way that cannot overflow
 	return d/2 + rand.N(d/2+1)
 }
 
