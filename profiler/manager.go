@@ -1,11 +1,20 @@
 package profiler
 
 import (
+	"cmp"
 	"context"
+	"errors"
+	"fmt"
 	"log/slog"
+	"maps"
+	"net/http"
+	"reflect"
+	"slices"
+	"sync"
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
+	promconfig "github.com/prometheus/common/config"
 
 	"outrider/telemetry"
 )
@@ -21,6 +30,8 @@ type Options struct {
 	// Life returns when the process of the target started, as last seen in its metrics
 	// (process_start_time_seconds), and false when that is not known. It may be nil.
 	Life func(*telemetry.Target) (start time.Time, ok bool)
+
+	dial promconfig.DialContextFunc // in tests
 }
 
 // Job is the profiling of the targets of one job.
@@ -31,28 +42,213 @@ type Job struct {
 
 // Manager takes profiles of targets, each type at its own period.
 type Manager struct {
-	opts Options
+	opts    Options
+	metrics *metrics
+	// parser lets one profile at a time be in memory in its parsed form, which is many
+	// times larger than what the service sent.
+	parser *arbiter
+
+	// mu guards what follows. Tasks never take it, so they may be waited for under it.
+	mu       sync.Mutex
+	ctx      context.Context // of Run; nil unless it runs
+	jobs     map[string]*job
+	targets  map[string]*target  // by key
+	arbiters map[string]*arbiter // by URL: two jobs may profile one process
+}
+
+// job is a Job with the client that its targets share.
+type job struct {
+	Job
+	client *http.Client
+}
+
+// target is one profiled target. Only its tasks change, and only while they are stopped.
+type target struct {
+	*telemetry.Target
+	job     *job
+	arbiter *arbiter
+	watched time.Time // since when
+	tasks   []*task   // by type
+	stop    func()    // ends the tasks and waits for them; nil unless they run
 }
 
 // New makes a Manager that has no targets yet.
-func New(o Options) *Manager { return &Manager{opts: o} }
+func New(o Options) *Manager {
+	return &Manager{
+		opts:     o,
+		metrics:  newMetrics(o.Registerer),
+		parser:   newArbiter(),
+		jobs:     map[string]*job{},
+		targets:  map[string]*target{},
+		arbiters: map[string]*arbiter{},
+	}
+}
 
 // Apply replaces the jobs and their targets, which are by the name of the job. What did not
-// change keeps running untouched. It may be called before and during Run. On an error,
-// nothing has changed.
-func (m *Manager) Apply(jobs []Job, targets map[string][]*telemetry.Target) error { return nil }
-
-// Run takes profiles until ctx is done and returns when all captures have ended.
-func (m *Manager) Run(ctx context.Context) error {
-	<-ctx.Done()
+// change keeps running untouched, and a target whose job changed keeps its baselines. It may
+// be called before and during Run. On an error, nothing has changed.
+func (m *Manager) Apply(jobs []Job, targets map[string][]*telemetry.Target) error {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	next, err := m.resolve(jobs)
+	if err != nil {
+		return err
+	}
+	wanted := map[string]*telemetry.Target{}
+	for name := range next {
+		for _, t := range targets[name] {
+			wanted[t.Key()] = t
+		}
+	}
+	for key, t := range m.targets {
+		if wanted[key] == nil {
+			t.halt()
+			delete(m.targets, key)
+		}
+	}
+	arbiters := map[string]*arbiter{}
+	for key, t := range wanted {
+		url := t.URL.String()
+		if arbiters[url] = m.arbiters[url]; arbiters[url] == nil {
+			arbiters[url] = newArbiter()
+		}
+		m.watch(key, t, next[t.Job], arbiters[url])
+	}
+	for name, old := range m.jobs {
+		if next[name] == nil {
+			m.metrics.forget(name)
+		}
+		if next[name] != old {
+			old.client.CloseIdleConnections()
+		}
+	}
+	m.jobs, m.arbiters = next, arbiters
+	m.metrics.targets.Set(float64(len(m.targets)))
 	return nil
 }
 
-// Capture takes one profile now and returns it as the service sent it, as a gzipped
-// pprof protobuf, with the target it was taken of.
-func (m *Manager) Capture(ctx context.Context, targetName, typeName string, seconds int) ([]byte, *telemetry.Target, error) {
-	return nil, nil, context.Canceled
+// resolve checks the jobs and makes a client for those that are new or changed.
+func (m *Manager) resolve(jobs []Job) (map[string]*job, error) {
+	next := make(map[string]*job, len(jobs))
+	var errs []error
+	for _, j := range jobs {
+		if next[j.Name] != nil {
+			errs = append(errs, fmt.Errorf("profile job %s: there are two of that name", j.Name))
+			continue
+		}
+		if old := m.jobs[j.Name]; old != nil && reflect.DeepEqual(old.Config, j.Config) {
+			next[j.Name] = old
+			continue
+		}
+		if err := j.Config.Validate(); err != nil {
+			errs = append(errs, fmt.Errorf("profile job %s: %w", j.Name, err))
+			continue
+		}
+		opts := []promconfig.HTTPClientOption{promconfig.WithUserAgent(m.opts.UserAgent)}
+		if m.opts.dial != nil {
+			opts = append(opts, promconfig.WithDialContextFunc(m.opts.dial))
+		}
+		client, err := promconfig.NewClientFromConfig(j.Config.HTTPClient, j.Name, opts...)
+		if err != nil {
+			errs = append(errs, fmt.Errorf("profile job %s: %w", j.Name, err))
+			continue
+		}
+		next[j.Name] = &job{j, client}
+	}
+	return next, errors.Join(errs...)
 }
 
-// Status returns what was last seen of each profile type of each target, sorted.
-func (m *Manager) Status() []telemetry.ProfileStatus { return nil }
+// watch sees to it that a target has the tasks that its job asks for.
+func (m *Manager) watch(key string, tt *telemetry.Target, j *job, a *arbiter) {
+	t := m.targets[key]
+	switch {
+	case t == nil:
+		t = &target{Target: tt, watched: time.Now()}
+		m.targets[key] = t
+	case t.job == j:
+		return
+	}
+	t.halt()
+	t.job, t.arbiter = j, a
+	old := t.tasks
+	t.tasks = nil
+	for i, info := range Types() {
+		s := lookup(info.Name)
+		p := j.Config.plan(s)
+		if !p.enabled {
+			continue
+		}
+		k := &task{manager: m, target: t, spec: s, plan: p, offset: spread(key, i, len(types), p.period)}
+		k.status = telemetry.ProfileStatus{Target: tt, Type: s.name, Period: p.period}
+		for _, o := range old {
+			if o.spec == s {
+				k.inherit(o)
+			}
+		}
+		m.metrics.declare(tt.Job, s.name)
+		t.tasks = append(t.tasks, k)
+	}
+	if m.ctx != nil {
+		t.start(m.ctx)
+	}
+}
+
+func (t *target) start(ctx context.Context) {
+	ctx, cancel := context.WithCancel(ctx)
+	var wg sync.WaitGroup
+	for _, k := range t.tasks {
+		wg.Go(func() { k.run(ctx) })
+	}
+	t.stop = func() { cancel(); wg.Wait() }
+}
+
+func (t *target) halt() {
+	if t.stop != nil {
+		t.stop()
+		t.stop = nil
+	}
+}
+
+// Run takes profiles until ctx is done and returns when all captures have ended.
+func (m *Manager) Run(ctx context.Context) error {
+	m.mu.Lock()
+	m.ctx = ctx
+	for _, t := range m.targets {
+		t.start(ctx)
+	}
+	m.mu.Unlock()
+
+	<-ctx.Done()
+
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	m.ctx = nil
+	for _, t := range m.targets {
+		t.halt()
+	}
+	for _, j := range m.jobs {
+		j.client.CloseIdleConnections()
+	}
+	return nil
+}
+
+// Status returns what was last seen of each profile type of each target, sorted by target
+// and type. LastCapture is the last that succeeded.
+func (m *Manager) Status() []telemetry.ProfileStatus {
+	var all []telemetry.ProfileStatus
+	for _, t := range m.sorted() {
+		for _, k := range t.tasks {
+			all = append(all, k.snapshot())
+		}
+	}
+	return all
+}
+
+// sorted returns the targets by key.
+func (m *Manager) sorted() []*target {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	ts := slices.Collect(maps.Values(m.targets))
+	slices.SortFunc(ts, func(a, b *target) int { return cmp.Compare(a.Key(), b.Key()) })
+	return ts
+}
