@@ -62,14 +62,13 @@ type job struct {
 	client *http.Client
 }
 
-// target is one profiled target. Only its tasks change, and only while they are stopped.
+// target is one profiled target. But for stop, it does not change.
 type target struct {
 	*telemetry.Target
 	job     *job
 	arbiter *arbiter
-	watched time.Time // since when
-	tasks   []*task   // by type
-	stop    func()    // ends the tasks and waits for them; nil unless they run
+	tasks   []*task // by type
+	stop    func()  // ends the tasks and waits for them; nil unless they run
 }
 
 // New makes a Manager that has no targets yet.
@@ -109,8 +108,8 @@ func (m *Manager) Apply(jobs []Job, targets map[string][]*telemetry.Target) erro
 	arbiters := map[string]*arbiter{}
 	for key, t := range wanted {
 		url := t.URL.String()
-		if arbiters[url] = m.arbiters[url]; arbiters[url] == nil {
-			arbiters[url] = newArbiter()
+		if arbiters[url] == nil {
+			arbiters[url] = cmp.Or(m.arbiters[url], newArbiter())
 		}
 		m.watch(key, t, next[t.Job], arbiters[url])
 	}
@@ -160,34 +159,32 @@ func (m *Manager) resolve(jobs []Job) (map[string]*job, error) {
 
 // watch sees to it that a target has the tasks that its job asks for.
 func (m *Manager) watch(key string, tt *telemetry.Target, j *job, a *arbiter) {
-	t := m.targets[key]
-	switch {
-	case t == nil:
-		t = &target{Target: tt, watched: time.Now()}
-		m.targets[key] = t
-	case t.job == j:
+	old := m.targets[key]
+	if old != nil && old.job == j {
 		return
 	}
-	t.halt()
-	t.job, t.arbiter = j, a
-	old := t.tasks
-	t.tasks = nil
-	for i, info := range Types() {
+	t := &target{Target: tt, job: j, arbiter: a}
+	if old != nil {
+		old.halt()
+	}
+	for rank, info := range Types() {
 		s := lookup(info.Name)
 		p := j.Config.plan(s)
 		if !p.enabled {
 			continue
 		}
-		k := &task{manager: m, target: t, spec: s, plan: p, offset: spread(key, i, len(types), p.period)}
+		k := &task{
+			manager: m, target: t, spec: s, plan: p, watched: time.Now(),
+			offset: spread(key, rank, len(types), p.period),
+		}
 		k.status = telemetry.ProfileStatus{Target: tt, Type: s.name, Period: p.period}
-		for _, o := range old {
-			if o.spec == s {
-				k.inherit(o)
-			}
+		if old != nil {
+			k.inherit(old.tasks)
 		}
 		m.metrics.declare(tt.Job, s.name)
 		t.tasks = append(t.tasks, k)
 	}
+	m.targets[key] = t
 	if m.ctx != nil {
 		t.start(m.ctx)
 	}

@@ -40,10 +40,10 @@ type shipment struct {
 
 // prepare decides what is sent of a capture and makes it. It has no effects: whoever sends
 // the profile keeps next if, and only if, it was taken.
-func prepare(s *spec, target *telemetry.Target, prev *past, cur *captured, start, watched time.Time) (*shipment, error) {
+func prepare(s *spec, target *telemetry.Target, prev *past, cur *captured, start, watched time.Time) *shipment {
 	p := cur.profile
-	stamped := p.TimeNanos == 0
-	if stamped {
+	changed := p.TimeNanos == 0
+	if changed {
 		// A profile over a time bears the time of its beginning.
 		p.TimeNanos = cur.end.UnixNano()
 		if s.duration > 0 {
@@ -59,12 +59,8 @@ func prepare(s *spec, target *telemetry.Target, prev *past, cur *captured, start
 	}
 	ship := &shipment{profile: out, verdict: sendWhole}
 	if len(s.cumulative) > 0 {
-		changed, err := ship.compare(s, prev, cur, start, watched)
-		if err != nil {
-			return nil, err
-		}
-		if changed != p {
-			p, stamped = changed, true
+		if q := ship.compare(s, prev, cur, start, watched); q != p {
+			p, changed = q, true
 		}
 	}
 	switch {
@@ -72,15 +68,15 @@ func prepare(s *spec, target *telemetry.Target, prev *past, cur *captured, start
 		ship.profile, ship.withheld = nil, withheldBaseline
 	case empty(p):
 		ship.profile, ship.withheld = nil, withheldEmpty
-	case stamped:
+	case changed:
 		out.Data, out.Size = encode(p)
 	}
-	return ship, nil
+	return ship
 }
 
 // compare sets what a cumulative type keeps and returns the profile to be sent, which is
 // that of cur when it is sent whole, and nil when the type has nothing for a snapshot.
-func (ship *shipment) compare(s *spec, prev *past, cur *captured, start, watched time.Time) (*profile.Profile, error) {
+func (ship *shipment) compare(s *spec, prev *past, cur *captured, start, watched time.Time) *profile.Profile {
 	now := evidence{taken: cur.end, start: start, build: mainBuild(cur.profile)}
 	before, since := (*evidence)(nil), watched
 	if prev != nil {
@@ -90,11 +86,8 @@ func (ship *shipment) compare(s *spec, prev *past, cur *captured, start, watched
 
 	var difference *profile.Profile
 	if ship.verdict == sendDelta {
-		prevProfile, err := reparse(prev.data)
-		if err != nil {
-			return nil, err
-		}
-		if difference, err = delta(prevProfile, cur.profile, s.cumulative); err != nil {
+		var err error
+		if difference, err = deltaSince(prev, cur.profile, s.cumulative); err != nil {
 			ship.verdict = judgeBroken(now)
 		}
 	}
@@ -115,16 +108,19 @@ func (ship *shipment) compare(s *spec, prev *past, cur *captured, start, watched
 		ship.profile.Duration = cur.end.Sub(since)
 	}
 	ship.next = &past{evidence: now, data: cur.data}
-	return result, nil
+	return result
 }
 
-// reparse reads back a capture that was checked before.
-func reparse(data []byte) (*profile.Profile, error) {
-	raw, err := gunzip(data, maxRaw)
+func deltaSince(prev *past, cur *profile.Profile, cumulative []string) (*profile.Profile, error) {
+	raw, err := gunzip(prev.data, maxRaw)
 	if err != nil {
 		return nil, err
 	}
-	return parse(raw)
+	p, err := parse(raw)
+	if err != nil {
+		return nil, err
+	}
+	return delta(p, cur, cumulative)
 }
 
 // mainBuild returns the build ID of the program itself, which comes first among the

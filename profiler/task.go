@@ -18,6 +18,7 @@ type task struct {
 	spec    *spec
 	plan    plan
 	offset  time.Duration // of its ticks, within the period
+	watched time.Time     // since when the type is taken of the target
 
 	prev *past // owned by run
 
@@ -25,12 +26,14 @@ type task struct {
 	status telemetry.ProfileStatus
 }
 
-// inherit takes over what a task that has ended knew.
-func (k *task) inherit(old *task) {
-	k.prev = old.prev
-	status := old.snapshot()
-	status.Period = k.plan.period
-	k.status = status
+// inherit takes over what the task of the same type, which has ended, knew.
+func (k *task) inherit(old []*task) {
+	for _, o := range old {
+		if o.spec == k.spec {
+			k.prev, k.watched, k.status = o.prev, o.watched, o.snapshot()
+			k.status.Period = k.plan.period
+		}
+	}
 }
 
 func (k *task) snapshot() telemetry.ProfileStatus {
@@ -119,7 +122,7 @@ func (k *task) digest(ctx context.Context, a *answer) (*shipment, error) {
 			start = t
 		}
 	}
-	return prepare(k.spec, k.target.Target, k.prev, &captured{d, a.begin, a.end}, start, k.target.watched)
+	return prepare(k.spec, k.target.Target, k.prev, &captured{d, a.begin, a.end}, start, k.watched), nil
 }
 
 // answer is what a target sent for a profile, not yet looked into.

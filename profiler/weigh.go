@@ -55,7 +55,7 @@ func weigh(raw []byte) (int64, error) {
 		case profileString:
 			total += weightString + int64(len(val))
 		default:
-			total += weightOther + 16*int64(len(val))
+			total += weightOther * (1 + varints(val)) // comments are packed numbers
 		}
 		return nil
 	})
