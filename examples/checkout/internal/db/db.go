@@ -6,18 +6,17 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"math"
-	"math/rand/v2"
-	"sync"
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
+
+	"outrider/examples/checkout/internal/latency"
 )
 
 // ErrPoolExhausted says that no connection came free in time.
 var ErrPoolExhausted = errors.New("no database connection came free")
 
-// Query is a kind of statement. How long one takes is drawn from a log-normal distribution.
+// Query is a kind of statement.
 type Query struct {
 	// Name is the value of the label "query", so there must be few of them.
 	Name string
@@ -31,8 +30,8 @@ type Options struct {
 	Conns int
 	// AcquireTimeout bounds the wait for a connection.
 	AcquireTimeout time.Duration
-	// Seed makes the sequence of latencies reproducible.
-	Seed uint64
+	// Latency says how long queries take.
+	Latency *latency.Source
 	// Stall, if set, is called by each query while it holds its connection.
 	Stall func(context.Context)
 	// Registerer takes the db_* metrics.
@@ -43,10 +42,8 @@ type Options struct {
 type DB struct {
 	pool    *pool
 	stall   func(context.Context)
+	latency *latency.Source
 	metrics *metrics
-
-	mu  sync.Mutex // guards rng
-	rng *rand.Rand
 }
 
 // New makes a database whose connections are all idle. It starts no goroutine.
@@ -59,8 +56,8 @@ func New(opts Options) *DB {
 	return &DB{
 		pool:    p,
 		stall:   stall,
+		latency: opts.Latency,
 		metrics: newMetrics(opts.Registerer, p),
-		rng:     rand.New(rand.NewPCG(opts.Seed, 0xdb)),
 	}
 }
 
@@ -78,32 +75,11 @@ func (d *DB) Query(ctx context.Context, q Query) error {
 
 	start = time.Now()
 	d.stall(ctx)
-	err = sleep(ctx, d.latency(q.Median))
+	err = d.latency.Wait(ctx, q.Median)
 	d.metrics.duration.WithLabelValues(q.Name).Observe(time.Since(start).Seconds())
 	if err != nil {
 		d.metrics.failures.WithLabelValues(q.Name).Inc()
 		return fmt.Errorf("query %s: %w", q.Name, err)
 	}
 	return nil
-}
-
-// latency draws a duration whose median is the given one. One in a hundred takes more than
-// three times as long, none more than ten times.
-func (d *DB) latency(median time.Duration) time.Duration {
-	const sigma = 0.5
-	d.mu.Lock()
-	factor := math.Exp(sigma * d.rng.NormFloat64())
-	d.mu.Unlock()
-	return time.Duration(min(factor, 10) * float64(median))
-}
-
-func sleep(ctx context.Context, d time.Duration) error {
-	timer := time.NewTimer(d)
-	defer timer.Stop()
-	select {
-	case <-timer.C:
-		return nil
-	case <-ctx.Done():
-		return ctx.Err()
-	}
 }

@@ -3,7 +3,6 @@ package db
 import (
 	"context"
 	"errors"
-	"slices"
 	"strings"
 	"testing"
 	"testing/synctest"
@@ -11,12 +10,14 @@ import (
 
 	"github.com/prometheus/client_golang/prometheus"
 	"github.com/prometheus/client_golang/prometheus/testutil"
+
+	"outrider/examples/checkout/internal/latency"
 )
 
 func newTestDB(t *testing.T, conns int, stall func(context.Context)) (*DB, *prometheus.Registry) {
 	t.Helper()
 	reg := prometheus.NewPedanticRegistry()
-	return New(Options{Conns: conns, AcquireTimeout: time.Second, Seed: 1, Stall: stall, Registerer: reg}), reg
+	return New(Options{Conns: conns, AcquireTimeout: time.Second, Latency: latency.New(1, 1, 1), Stall: stall, Registerer: reg}), reg
 }
 
 var pick = Query{Name: "pick", Median: 10 * time.Millisecond}
@@ -24,41 +25,20 @@ var pick = Query{Name: "pick", Median: 10 * time.Millisecond}
 func TestQueryTakesTimeAndGivesTheConnectionBack(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		d, _ := newTestDB(t, 1, nil)
-		var took []time.Duration
-		for range 101 {
+		same := latency.New(1, 1, 1)
+		for range 5 {
 			start := time.Now()
 			if err := d.Query(t.Context(), pick); err != nil {
 				t.Fatal(err)
 			}
-			took = append(took, time.Since(start))
+			if got, want := time.Since(start), same.Draw(pick.Median); got != want {
+				t.Errorf("a query took %v, want %v", got, want)
+			}
 		}
 		if n := d.pool.inUse(); n != 0 {
 			t.Errorf("%d connections are still in use", n)
 		}
-		slices.Sort(took)
-		if m := took[50]; m < pick.Median/2 || m > pick.Median*2 {
-			t.Errorf("half of the queries took %v, want about %v", m, pick.Median)
-		}
-		if took[100] > 10*pick.Median || took[100] == took[0] {
-			t.Errorf("queries took %v to %v", took[0], took[100])
-		}
 	})
-}
-
-func TestLatenciesFollowTheSeed(t *testing.T) {
-	draw := func(seed uint64) (l []time.Duration) {
-		d := New(Options{Conns: 1, Seed: seed, Registerer: prometheus.NewRegistry()})
-		for range 5 {
-			l = append(l, d.latency(time.Millisecond))
-		}
-		return l
-	}
-	if a, b := draw(7), draw(7); !slices.Equal(a, b) {
-		t.Errorf("one seed gave %v and %v", a, b)
-	}
-	if a, b := draw(7), draw(8); slices.Equal(a, b) {
-		t.Errorf("two seeds both gave %v", a)
-	}
 }
 
 func TestExhaustedPool(t *testing.T) {

@@ -18,7 +18,7 @@ func (*lockConvoy) spec() Spec {
 	return Spec{
 		Name:    "lock-convoy",
 		Summary: "each request holds one global lock during slow I/O",
-		Unit:    "ms per request", Default: 8, Max: 100,
+		Unit:    "ms per request", Default: 12, Max: 100,
 	}
 }
 
