@@ -35,7 +35,7 @@ type Progress struct {
 
 // Binaries are the paths of the programs.
 type Binaries struct {
-	Outrider, Checkout, Load, Prometheus, Promtool string
+	Outrider, Checkout, Loadgen, Prometheus string
 }
 
 const prometheusModule = "github.com/prometheus/prometheus"
@@ -50,9 +50,9 @@ func (b *Builder) Checkout(ctx context.Context) (string, error) {
 	return b.build(ctx, "checkout", b.Root, "./examples/checkout")
 }
 
-// Load builds the load generator.
-func (b *Builder) Load(ctx context.Context) (string, error) {
-	return b.build(ctx, "load", b.Root, "./examples/load")
+// Loadgen builds the load generator.
+func (b *Builder) Loadgen(ctx context.Context) (string, error) {
+	return b.build(ctx, "loadgen", b.Root, "./examples/loadgen")
 }
 
 // Prometheus builds the pinned Prometheus unless it is there.

@@ -109,17 +109,20 @@ func (p *Process) Signal(sig os.Signal) error {
 	return nil
 }
 
-// Stop asks the process to end and waits for that. One that has not ended after grace is
-// killed, which is an error, as is any exit code but 0.
-func (p *Process) Stop(grace time.Duration) error {
+// Stop asks the process to end and waits for that. One that has not ended after grace, or
+// when ctx is done, is killed, which is an error, as is any exit code but 0.
+func (p *Process) Stop(ctx context.Context, grace time.Duration) error {
 	if err := p.Signal(syscall.SIGTERM); err != nil {
 		return err
 	}
 	select {
 	case <-p.done:
+	case <-ctx.Done():
+		p.Kill()
+		return fmt.Errorf("stop %s: %w", p.name, context.Cause(ctx))
 	case <-time.After(grace):
 		p.Kill()
-		return fmt.Errorf("%s did not end within %s and was killed", p.name, grace)
+		return fmt.Errorf("%s did not end within %s and was killed\n%s", p.name, grace, p.Tail())
 	}
 	return p.Err()
 }

@@ -54,7 +54,7 @@ func TestStop(t *testing.T) {
 		t.Run(tc.name, func(t *testing.T) {
 			p := shell(t, tc.script, nil)
 			said(t, p, "hello")
-			err := p.Stop(tc.grace)
+			err := p.Stop(t.Context(), tc.grace)
 			if got := errorText(err); (tc.want == "") != (err == nil) || !strings.Contains(got, tc.want) {
 				t.Errorf("stop: %q, want %q", got, tc.want)
 			}

@@ -158,3 +158,22 @@ func (p *Prometheus) Rejects(ctx context.Context) (map[string]float64, error) {
 	}
 	return out, nil
 }
+
+// Head is how much the server has taken in.
+type Head struct{ Series, Samples float64 }
+
+// Head asks the server of itself.
+func (p *Prometheus) Head(ctx context.Context) (Head, error) {
+	text, err := Get(ctx, p.URL+"/metrics")
+	if err != nil {
+		return Head{}, err
+	}
+	m, err := ParseMetrics(text)
+	if err != nil {
+		return Head{}, err
+	}
+	return Head{
+		Series:  m["prometheus_tsdb_head_series{}"],
+		Samples: m[`prometheus_tsdb_head_samples_appended_total{type="float"}`] + m[`prometheus_tsdb_head_samples_appended_total{type="histogram"}`],
+	}, nil
+}

@@ -10,6 +10,8 @@ import (
 	"net/http"
 	"os"
 	"path/filepath"
+	"regexp"
+	"strings"
 	"text/template"
 	"time"
 
@@ -62,7 +64,7 @@ type SidecarOptions struct {
 	Dir     string // holds the configuration and the storage
 	Address string // host:port of the main door
 	LogDir  string
-	Config  string   // the configuration file
+	Config  string   // the configuration file; empty: the environment is the configuration
 	Env     []string // such as POD_NAME
 	Args    []string // further flags of outrider run
 	Netns   *Netns   // nil means ours
@@ -76,19 +78,22 @@ func StartSidecar(ctx context.Context, opts SidecarOptions) (*Sidecar, error) {
 	if err := os.MkdirAll(opts.Dir, 0o755); err != nil {
 		return nil, fmt.Errorf("start %s: %w", opts.Name, err)
 	}
+	args := []string{
+		"run",
+		"--storage.path=" + filepath.Join(opts.Dir, "storage"),
+		"--web.listen-address=" + opts.Address,
+	}
 	file := filepath.Join(opts.Dir, "outrider.yml")
-	if err := os.WriteFile(file, []byte(opts.Config), 0o644); err != nil {
-		return nil, fmt.Errorf("start %s: %w", opts.Name, err)
+	if opts.Config != "" {
+		if err := os.WriteFile(file, []byte(opts.Config), 0o644); err != nil {
+			return nil, fmt.Errorf("start %s: %w", opts.Name, err)
+		}
+		args = append(args, "--config.file="+file)
 	}
 	process, err := Start(Spec{
-		Name: opts.Name,
-		Path: opts.Binary,
-		Args: append([]string{
-			"run",
-			"--config.file=" + file,
-			"--storage.path=" + filepath.Join(opts.Dir, "storage"),
-			"--web.listen-address=" + opts.Address,
-		}, opts.Args...),
+		Name:   opts.Name,
+		Path:   opts.Binary,
+		Args:   append(args, opts.Args...),
 		Env:    opts.Env,
 		LogDir: opts.LogDir,
 		Netns:  opts.Netns,
@@ -151,3 +156,22 @@ func (s *Sidecar) Metrics(ctx context.Context) (map[string]float64, error) {
 	}
 	return ParseMetrics(text)
 }
+
+// Lost is what the sidecar took in and will not deliver, by counter.
+func (s *Sidecar) Lost(ctx context.Context) (map[string]float64, error) {
+	metrics, err := s.Metrics(ctx)
+	if err != nil {
+		return nil, err
+	}
+	out := map[string]float64{}
+	for name, v := range metrics {
+		shipping := strings.HasPrefix(name, "outrider_remote_write_") || strings.HasPrefix(name, "outrider_pyroscope_")
+		if shipping && v > 0 && losses.MatchString(name) {
+			out[name] = v
+		}
+	}
+	return out, nil
+}
+
+// losses matches the counters of what is given up on the way to a backend.
+var losses = regexp.MustCompile(`_(dropped|quarantined|not_written|rejected|expired)_.*total\{`)

@@ -29,6 +29,15 @@ func FreeAddress(host string) (string, error) {
 	return "", fmt.Errorf("find a free port on %s: %w", host, last)
 }
 
+// Address returns port on 127.0.0.1 if nobody listens there, else a free one.
+func Address(port int) (string, error) {
+	address := net.JoinHostPort("127.0.0.1", strconv.Itoa(port))
+	if l, err := net.Listen("tcp", address); err == nil {
+		return address, l.Close()
+	}
+	return FreeAddress("127.0.0.1")
+}
+
 // client keeps no connections: the servers behind it come and go.
 var client = &http.Client{Timeout: 10 * time.Second, Transport: &http.Transport{DisableKeepAlives: true}}
 

@@ -1,0 +1,141 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"time"
+
+	"outrider/demo/internal/stack"
+)
+
+// scrapeInterval is shorter than anyone needs, so that there is soon something to see.
+const scrapeInterval = 2 * time.Second
+
+// endTimeout bounds how long everything may take to end, together.
+const endTimeout = 30 * time.Second
+
+// demo is one run.
+type demo struct {
+	flags  flags
+	screen *screen
+}
+
+func (d *demo) run(ctx context.Context) (err error) {
+	began := time.Now()
+	d.screen.Printf("Building what is missing into %s", d.flags.bin)
+	binaries, err := d.build(ctx)
+	if err != nil {
+		return err
+	}
+
+	dir, err := os.MkdirTemp("", "outrider-demo-")
+	if err != nil {
+		return err
+	}
+	defer func() {
+		if d.flags.keep {
+			d.screen.Printf("Kept: %s", dir)
+			return
+		}
+		err = errors.Join(err, os.RemoveAll(dir))
+	}()
+
+	d.screen.Printf("\nStarting (logs in %s)", filepath.Join(dir, "logs"))
+	s, err := stack.Up(ctx, stack.Options{
+		Binaries:       binaries,
+		Dir:            dir,
+		Message:        message(d.flags.protocol),
+		ScrapeInterval: scrapeInterval,
+		Rate:           d.flags.rate,
+		Started:        d.started,
+	})
+	if err != nil {
+		return interruptedOr(ctx, err)
+	}
+	defer func() {
+		d.screen.Status("Ending")
+		// Not ctx: an interrupt is what usually brings us here. A second one ends the wait.
+		end, release := interruptible(context.WithoutCancel(ctx))
+		defer release()
+		end, cancel := context.WithTimeoutCause(end, endTimeout, fmt.Errorf("not ended after %s", endTimeout))
+		defer cancel()
+		err = errors.Join(err, s.Down(end))
+	}()
+	d.screen.Printf("Everything is up after %s; remote write %s, a scrape every %s.", round(time.Since(began)), d.flags.protocol, scrapeInterval)
+	d.screen.Printf("%s", nextSteps(s, d.flags.bin, dir))
+
+	up := time.Now()
+	if err := d.watch(ctx, s, up); err != nil {
+		if errors.Is(err, errInterrupted) && d.flags.duration == 0 {
+			return nil // the way to end it
+		}
+		return err
+	}
+	return d.report(ctx, s, time.Since(up))
+}
+
+// interruptedOr prefers to say that we were interrupted over what came of it.
+func interruptedOr(ctx context.Context, err error) error {
+	if ctx.Err() != nil {
+		return context.Cause(ctx)
+	}
+	return err
+}
+
+// roles say what each part is.
+var roles = map[string]string{
+	"pyroscope":  "double of Pyroscope, keeps profiles as files",
+	"prometheus": "real Prometheus, takes remote writes",
+	"checkout":   "example service, with metrics, pprof and faults",
+	"loadgen":    "customers of the service",
+	"outrider":   "the sidecar, beside checkout",
+}
+
+func (d *demo) started(part, url string) {
+	d.screen.Printf("  %-11s %-24s %s", part, url, roles[part])
+}
+
+// watch shows the state until the time is up (nil), ctx ends or a process does.
+func (d *demo) watch(ctx context.Context, s *stack.Stack, up time.Time) error {
+	var over <-chan time.Time // never, without --for
+	if d.flags.duration > 0 {
+		timer := time.NewTimer(d.flags.duration)
+		defer timer.Stop()
+		over = timer.C
+	}
+	tick := time.NewTicker(time.Second)
+	defer tick.Stop()
+	for {
+		select {
+		case <-over:
+			return nil
+		case <-ctx.Done():
+			return context.Cause(ctx)
+		case err := <-s.Failed():
+			return err
+		case <-tick.C:
+			left := "Ctrl-C ends"
+			if d.flags.duration > 0 {
+				left = round(max(d.flags.duration-time.Since(up), 0)) + " left"
+			}
+			d.screen.Status("%s", status(ctx, s, time.Since(up), left))
+		}
+	}
+}
+
+// nextSteps are commands to try, to be copied as they are.
+func nextSteps(s *stack.Stack, bin, dir string) string {
+	outrider := filepath.Join(bin, "outrider")
+	address := s.Sidecar.URL
+	return fmt.Sprintf(`
+Try, in another terminal:
+  ask Prometheus        curl -s --data-urlencode 'query=go_goroutines{job="checkout"}' %[1]s/api/v1/query
+  what the sidecar sees %[2]s targets --url %[3]s      (or open %[3]s in a browser)
+  take a CPU profile    %[2]s pprof checkout --url %[3]s --type cpu --seconds 5 -o cpu.pb.gz && go tool pprof -top cpu.pb.gz
+  leak goroutines       curl -X POST '%[4]s/faults/goroutine-leak?on=true'      (on=false ends it; GET %[4]s/faults lists more)
+  profiles that arrived go tool pprof -top %[5]s/checkout/goroutine/*.pb.gz
+`, s.Prometheus.URL, outrider, address, s.Service.URL, filepath.Join(dir, "profiles"))
+}

@@ -1,0 +1,167 @@
+package e2e
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"os/exec"
+	"strings"
+	"syscall"
+	"testing"
+
+	"outrider/demo/internal/stack"
+	"outrider/demo/pyrodouble"
+)
+
+// scraped makes a probe that wants a target that was scraped with success.
+func scraped(s *stack.Sidecar) func(context.Context) error {
+	return func(ctx context.Context) error {
+		status, err := s.Status(ctx)
+		if err != nil {
+			return err
+		}
+		for _, t := range status.Targets {
+			if t.Health == "up" {
+				return nil
+			}
+		}
+		return fmt.Errorf("targets: %+v", status.Targets)
+	}
+}
+
+// TestPromtool checks the sidecar's own metrics after some of everything.
+func TestPromtool(t *testing.T) {
+	r := newRig(t)
+	prom := r.prometheus(r.address("127.0.0.1"), "")
+	pyroscope := r.pyroscope()
+	service := r.service(r.address("127.0.0.1"))
+	sidecar := r.sidecar(stack.SidecarConfig{
+		ScrapeInterval: interval, Target: service.Address, WriteURL: prom.WriteURL(), Message: stack.MessageV2, PyroscopeURL: pyroscope.URL,
+	}.YAML())
+	r.reaches(prom, `count_over_time(up{job="checkout"}[1h])`, 2)
+	r.flush(sidecar)
+	text, err := sidecar.Get(r.ctx, "/metrics")
+	r.must(err)
+	cmd := exec.CommandContext(r.ctx, promtool, "check", "metrics")
+	cmd.Stdin = strings.NewReader(text)
+	out, err := cmd.CombinedOutput()
+	if err != nil || len(out) > 0 {
+		t.Errorf("promtool check metrics: %v\n%s", err, out)
+	}
+}
+
+// TestReload wants a bad file to change nothing and a good one to take effect.
+func TestReload(t *testing.T) {
+	r := newRig(t)
+	prom := r.prometheus(r.address("127.0.0.1"), "")
+	service := r.service(r.address("127.0.0.1"))
+	good := config(service, prom, stack.MessageV1)
+	sidecar := r.sidecar(good)
+	r.reaches(prom, `count_over_time(up{job="checkout"}[1h])`, 2)
+	write := func(text string) { r.must(os.WriteFile(sidecar.ConfigFile, []byte(text), 0o644)) }
+	const successful = "outrider_config_last_reload_successful{}"
+
+	write(strings.Replace(good, "scrape_configs:", "scrape_config:", 1))
+	_, err := sidecar.Post(r.ctx, "/-/reload")
+	if err == nil || !strings.Contains(err.Error(), "scrape_config") {
+		t.Errorf("reload of a misspelt key: %v", err)
+	}
+	if got := r.metric(sidecar, successful); got != 0 {
+		t.Errorf("after a bad file %s is %v, want 0", successful, got)
+	}
+	scrapes := r.metric(sidecar, `outrider_scrapes_total{target_job="checkout"}`)
+	r.eventually("the running configuration goes on", func(ctx context.Context) error {
+		v, err := metric(ctx, sidecar, `outrider_scrapes_total{target_job="checkout"}`)
+		if err == nil && v < scrapes+2 {
+			err = fmt.Errorf("%v scrapes, were %v", v, scrapes)
+		}
+		return err
+	})
+
+	other := r.service(r.address("127.0.0.1"))
+	write(strings.Replace(good, "scrape_configs:", "scrape_configs:\n  - job_name: other\n    static_configs: [{targets: [\""+other.Address+"\"]}]", 1))
+	r.must(sidecar.Signal(syscall.SIGHUP))
+	r.eventually("SIGHUP", func(ctx context.Context) error {
+		v, err := metric(ctx, sidecar, successful)
+		if err == nil && v != 1 {
+			err = errors.New("not reloaded")
+		}
+		return err
+	})
+	if got := r.value(prom, `up{job="other"}`); got != 1 {
+		t.Errorf("the new job: up is %v", got)
+	}
+
+	// The old target was scraped throughout: no scrape is missing, none is there twice.
+	r.flush(sidecar)
+	scrapes = r.metric(sidecar, `outrider_scrapes_total{target_job="checkout"}`)
+	got := r.value(prom, `count_over_time(up{job="checkout"}[1h])`)
+	if got < scrapes || got > scrapes+1 {
+		t.Errorf("%v samples of up after %v scrapes", got, scrapes)
+	}
+	r.noRejects(prom)
+}
+
+// TestProfiles wants all five types to arrive, and none to be lost when the receiver is out
+// of service for a while.
+func TestProfiles(t *testing.T) {
+	r := newRig(t)
+	prom := r.prometheus(r.address("127.0.0.1"), "")
+	pyroscope := r.pyroscope()
+	service := r.service(r.address("127.0.0.1"))
+	r.load(service)
+	sidecar := r.sidecar(stack.SidecarConfig{
+		ScrapeInterval: interval, Target: service.Address, WriteURL: prom.WriteURL(), Message: stack.MessageV1, PyroscopeURL: pyroscope.URL,
+	}.YAML())
+
+	names := []string{"process_cpu", "memory", "goroutine", "mutex", "block"}
+	each := func(least int) func(context.Context) error {
+		return func(context.Context) error {
+			sum := pyroscope.Summary()
+			for _, name := range names {
+				if n := sum.Profiles("checkout", name); n < least {
+					return fmt.Errorf("%d of %s, want %d; %+v", n, name, least, sum)
+				}
+			}
+			return nil
+		}
+	}
+	r.eventually("profiles of each type", each(1))
+	totals, err := pyroscope.Totals(r.ctx, "checkout")
+	r.must(err)
+	for _, id := range []string{
+		"process_cpu:cpu:nanoseconds:cpu:nanoseconds", "process_cpu:samples:count:cpu:nanoseconds",
+		"memory:alloc_objects:count:space:bytes", "memory:alloc_space:bytes:space:bytes",
+		"memory:inuse_objects:count:space:bytes", "memory:inuse_space:bytes:space:bytes",
+		"goroutine:goroutine:count:goroutine:count",
+		"mutex:contentions:count:contentions:count", "mutex:delay:nanoseconds:contentions:count",
+		"block:contentions:count:contentions:count", "block:delay:nanoseconds:contentions:count",
+	} {
+		if totals[id] <= 0 {
+			t.Errorf("%s adds up to %d; there is %v", id, totals[id], totals)
+		}
+	}
+	_, port, _ := strings.Cut(service.Address, ":")
+	for _, st := range pyroscope.Summary().Stored {
+		if st.Service != "checkout" || len(st.Instances) != 1 || st.Instances[0] != "pod-1:"+port {
+			t.Errorf("%s is of service %s, instances %v", st.Name, st.Service, st.Instances)
+		}
+	}
+
+	pyroscope.SetOutage(pyrodouble.Reset)
+	r.eventually("a push into the outage", func(context.Context) error {
+		if pyroscope.Summary().Outage == 0 {
+			return errors.New("none")
+		}
+		return nil
+	})
+	pyroscope.SetOutage(pyrodouble.None)
+	r.flush(sidecar)
+	lost, err := sidecar.Lost(r.ctx)
+	r.must(err)
+	if sum := pyroscope.Summary(); sum.Refused() > 0 || len(lost) > 0 {
+		t.Errorf("refused: %v (%s); lost: %v", sum.Rejected, sum.LastError, lost)
+	}
+	r.eventually("profiles after the outage", each(2))
+}
