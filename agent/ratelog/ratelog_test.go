@@ -115,6 +115,18 @@ func TestWhatRepeats(t *testing.T) {
 				`level=WARN msg=w err="x 1"`,
 			},
 		},
+		"loggers made of one": {
+			func(l *slog.Logger) {
+				parent := l.With("reason", "a").With("job", "b").With("type", "c")
+				x, y := parent.With("target", "x"), parent.With("target", "y")
+				x.Warn("m")
+				y.Warn("m")
+			},
+			[]string{
+				"level=WARN msg=m reason=a job=b type=c target=x",
+				"level=WARN msg=m reason=a job=b type=c target=y",
+			},
+		},
 		"groups": {
 			func(l *slog.Logger) {
 				g := l.WithGroup("g")
