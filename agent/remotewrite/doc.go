@@ -1,3 +1,9 @@
 // Package remotewrite provides the way of metrics to their backends: scrapes in, remote-write
 // 1.0 or 2.0 requests out, in order and with every answer accounted for.
+//
+// A scrape is encoded at once for each endpoint, in the goroutine that appends it, and put in
+// the endpoint's queue as one record or a few. A sender per endpoint takes the records from
+// there, one request in flight, and does what the answer asks for. The queue and the encoder
+// know nothing of the sender: it only ever sees the record at the front, and can take records
+// apart again when a receiver refuses some of what is in one.
 package remotewrite

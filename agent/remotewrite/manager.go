@@ -1,0 +1,287 @@
+package remotewrite
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net/url"
+	"reflect"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+	"github.com/prometheus/common/model"
+	"github.com/prometheus/prometheus/model/labels"
+	"github.com/prometheus/prometheus/model/relabel"
+
+	"outrider/telemetry"
+)
+
+// DefaultQueueBytes is what a queue holds when Options do not say.
+const DefaultQueueBytes = 32 << 20
+
+// Options are what a Manager needs to work.
+type Options struct {
+	Logger     *slog.Logger
+	Registerer prometheus.Registerer // nil: the metrics are kept but not exported
+	UserAgent  string
+	// QuarantineDir is where samples are kept that a receiver refuses for good. It is made
+	// when it is needed. Empty: they are dropped.
+	QuarantineDir string
+	// QueueBytes bounds the queue of each endpoint, in compressed bytes. 0 means
+	// DefaultQueueBytes.
+	QueueBytes int64
+}
+
+// Manager writes scrapes to any number of endpoints. All its methods are safe for concurrent
+// use.
+type Manager struct {
+	opts       Options
+	metrics    *metrics
+	quarantine *quarantine
+	tuning     tuning
+	newClient  func(cfg *Config, name, userAgent string) (*client, error) // replaced by tests
+
+	endpoints atomic.Pointer[[]*endpoint] // in the order of the configuration
+
+	mu  sync.Mutex      // held by Apply, and by Run when it starts and ends
+	ctx context.Context // of Run while it runs, else nil
+}
+
+// New returns a Manager without endpoints. It sends nothing before Run.
+func New(o Options) *Manager {
+	if o.QueueBytes <= 0 {
+		o.QueueBytes = DefaultQueueBytes
+	}
+	m := &Manager{opts: o, metrics: newMetrics(o.Registerer), tuning: defaultTuning(), newClient: newClient}
+	if o.QuarantineDir != "" {
+		m.quarantine = newQuarantine(o.QuarantineDir, m.metrics)
+	}
+	m.endpoints.Store(&[]*endpoint{})
+	return m
+}
+
+// Apply replaces the endpoints. One whose configuration is the same goes on untouched; one
+// that is changed under its old name keeps its queue; one that is gone loses it. On an error
+// nothing changes. The configurations must not be changed afterwards.
+func (m *Manager) Apply(configs []*Config, external labels.Labels) error {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+
+	old := make(map[string]*endpoint)
+	for _, ep := range *m.endpoints.Load() {
+		old[ep.name] = ep
+	}
+	type change struct {
+		ep  *endpoint
+		set *settings
+		msg message
+	}
+	var (
+		changes []change
+		next    = make([]*endpoint, 0, len(configs))
+		seen    = make(map[string]bool)
+	)
+	for _, cfg := range configs {
+		name := endpointName(cfg)
+		if seen[name] {
+			return fmt.Errorf("remote_write: more than one endpoint is named %q", name)
+		}
+		seen[name] = true
+		ep := old[name]
+		if ep != nil && ep.settings.Load().same(cfg, external) {
+			next = append(next, ep)
+			continue
+		}
+		msg, set, err := m.prepare(cfg, name, external)
+		if err != nil {
+			return fmt.Errorf("remote_write %q: %w", name, err)
+		}
+		if ep == nil {
+			ep = newEndpoint(name, m.metrics, m.quarantine, m.opts.QueueBytes, m.opts.Logger)
+		}
+		next = append(next, ep)
+		changes = append(changes, change{ep, set, msg})
+	}
+
+	// Nothing can fail from here on. A sender ends before its settings change: there is never
+	// more than one request in flight.
+	for _, c := range changes {
+		c.ep.end()
+		c.ep.set(c.set, c.msg)
+	}
+	m.endpoints.Store(&next)
+	for name, ep := range old {
+		if !seen[name] {
+			ep.end()
+			ep.remove()
+		}
+	}
+	if m.ctx != nil {
+		for _, c := range changes {
+			m.start(c.ep)
+		}
+	}
+	return nil
+}
+
+// prepare checks a configuration and makes what depends on it.
+func (m *Manager) prepare(cfg *Config, name string, external labels.Labels) (message, *settings, error) {
+	msg, ok := messageOf(cfg.ProtobufMessage)
+	switch {
+	case cfg.URL == nil || cfg.URL.URL == nil || cfg.URL.Host == "":
+		return 0, nil, errors.New("url is missing")
+	case !ok:
+		return 0, nil, fmt.Errorf("protobuf_message %q is neither %s nor %s", cfg.ProtobufMessage, MessageV1, MessageV2)
+	}
+	rules := make([]*relabel.Config, len(cfg.WriteRelabelConfigs))
+	for i, rule := range cfg.WriteRelabelConfigs {
+		if rule == nil {
+			return 0, nil, fmt.Errorf("write_relabel_configs: rule %d is empty", i+1)
+		}
+		checked := *rule // Validate fills in what is missing
+		if err := checked.Validate(model.UTF8Validation); err != nil {
+			return 0, nil, fmt.Errorf("write_relabel_configs: rule %d: %w", i+1, err)
+		}
+		rules[i] = &checked
+	}
+	c, err := m.newClient(cfg, name, m.opts.UserAgent)
+	if err != nil {
+		return 0, nil, err
+	}
+	return msg, &settings{cfg: cfg, external: external, encoder: newEncoder(cfg, rules, external), client: c}, nil
+}
+
+// same says whether the settings are made of an equal configuration, secrets included.
+func (s *settings) same(cfg *Config, external labels.Labels) bool {
+	return labels.Equal(s.external, external) && reflect.DeepEqual(s.cfg, cfg)
+}
+
+// endpointName is the name in the configuration, or where the endpoint is.
+func endpointName(cfg *Config) string {
+	if cfg.Name != "" || cfg.URL == nil || cfg.URL.URL == nil {
+		return cfg.Name
+	}
+	u := url.URL{Host: cfg.URL.Host, Path: cfg.URL.Path}
+	return strings.TrimPrefix(u.String(), "//")
+}
+
+// Append encodes a scrape for each endpoint and queues it. It is a telemetry.Sink: it never
+// waits for a network, and what there is no room for is counted and not an error.
+func (m *Manager) Append(s *telemetry.Scrape) error {
+	for _, ep := range *m.endpoints.Load() {
+		ep.append(s)
+	}
+	return nil
+}
+
+// Run delivers until ctx is done. Requests in flight are then given up; what is queued stays.
+// It may run once at a time.
+func (m *Manager) Run(ctx context.Context) error {
+	m.mu.Lock()
+	if m.ctx != nil {
+		m.mu.Unlock()
+		panic("BUG: Run is running")
+	}
+	m.ctx = ctx
+	for _, ep := range *m.endpoints.Load() {
+		m.start(ep)
+	}
+	m.mu.Unlock()
+
+	<-ctx.Done()
+
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	for _, ep := range *m.endpoints.Load() {
+		ep.end()
+	}
+	m.ctx = nil
+	return nil
+}
+
+// start starts the sender of an endpoint. m.mu is held.
+func (m *Manager) start(ep *endpoint) {
+	ctx, cancel := context.WithCancel(m.ctx)
+	done := make(chan struct{})
+	s := newSender(ep, m.tuning)
+	go func() {
+		defer close(done)
+		s.run(ctx)
+	}()
+	ep.stop = func() {
+		cancel()
+		<-done
+	}
+}
+
+// end stops the sender if there is one. Manager.mu is held.
+func (ep *endpoint) end() {
+	if ep.stop != nil {
+		ep.stop()
+		ep.stop = nil
+	}
+}
+
+// nudgeEvery is how often Flush makes waiting senders try again.
+const nudgeEvery = time.Second
+
+// Flush waits until all queues are empty. Senders that wait between two tries are made to
+// try now, except where the receiver has asked for the wait or is misconfigured. When ctx is
+// done first, the error is ctx's and says what is left.
+func (m *Manager) Flush(ctx context.Context) error {
+	stopNudging := m.nudge(ctx)
+	defer stopNudging()
+	var left []string
+	for _, ep := range *m.endpoints.Load() {
+		if err := ep.queue.Drained(ctx); err != nil {
+			q := ep.queue.Stats()
+			left = append(left, fmt.Sprintf("%s has %d requests with %d samples left", ep.name, q.records, q.samples))
+		}
+	}
+	if len(left) > 0 {
+		return fmt.Errorf("flush remote write: %w: %s", context.Cause(ctx), strings.Join(left, "; "))
+	}
+	return nil
+}
+
+// nudge hurries all senders until the function that it returns is called.
+func (m *Manager) nudge(ctx context.Context) (stop func()) {
+	ctx, cancel := context.WithCancel(ctx)
+	done := make(chan struct{})
+	go func() {
+		defer close(done)
+		tick := time.NewTicker(nudgeEvery)
+		defer tick.Stop()
+		for {
+			for _, ep := range *m.endpoints.Load() {
+				ep.nudge()
+			}
+			select {
+			case <-tick.C:
+			case <-ctx.Done():
+				return
+			}
+		}
+	}()
+	return func() {
+		cancel()
+		<-done
+		for _, ep := range *m.endpoints.Load() {
+			ep.calm()
+		}
+	}
+}
+
+// Status returns the state of the endpoints in the order of the configuration.
+func (m *Manager) Status() []telemetry.EndpointStatus {
+	eps := *m.endpoints.Load()
+	out := make([]telemetry.EndpointStatus, 0, len(eps))
+	for _, ep := range eps {
+		out = append(out, ep.status())
+	}
+	return out
+}

@@ -1,0 +1,66 @@
+package remotewrite
+
+import (
+	"strings"
+
+	"google.golang.org/protobuf/encoding/protowire"
+)
+
+// symbols is the table of strings of a 2.0 request, each held once. A table may extend
+// another, which it does not change: so the strings of one scrape's own samples go behind
+// those of an encoded shape.
+type symbols struct {
+	base *symbols
+	refs map[string]uint32
+	next uint32
+	wire []byte // the table as fields of a request, without those of base
+}
+
+// newSymbols returns a table that extends base. With no base it holds the empty string
+// under zero, as the specification wants.
+func newSymbols(base *symbols) *symbols {
+	s := &symbols{base: base}
+	if base != nil {
+		s.next = base.next
+		return s
+	}
+	s.ref("")
+	return s
+}
+
+// ref returns the number of v, which it adds if it is new.
+func (s *symbols) ref(v string) uint32 {
+	if s.base != nil {
+		if n, ok := s.base.refs[v]; ok {
+			return n
+		}
+	}
+	if n, ok := s.refs[v]; ok {
+		return n
+	}
+	if s.refs == nil {
+		s.refs = make(map[string]uint32)
+	}
+	n := s.next
+	s.next++
+	s.refs[strings.Clone(v)] = n // v may be a small part of a large string
+	s.wire = protowire.AppendTag(s.wire, fieldV2Symbols, protowire.BytesType)
+	s.wire = protowire.AppendString(s.wire, v)
+	return n
+}
+
+// appendTo appends the whole table to a request.
+func (s *symbols) appendTo(dst []byte) []byte {
+	if s.base != nil {
+		dst = append(dst, s.base.wire...)
+	}
+	return append(dst, s.wire...)
+}
+
+// size is the length of what appendTo appends.
+func (s *symbols) size() int {
+	if s.base != nil {
+		return len(s.base.wire) + len(s.wire)
+	}
+	return len(s.wire)
+}
