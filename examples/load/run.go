@@ -19,7 +19,7 @@ type Config struct {
 	Target string
 	// Rate is how many requests are sent each second.
 	Rate float64
-	// For is how long, zero until the context is done.
+	// For is how long: Rate times For requests become due. Zero is until the context is done.
 	For time.Duration
 	// Seed makes the mix reproducible.
 	Seed uint64
@@ -106,21 +106,22 @@ func newRunner(cfg Config) *runner {
 }
 
 func (r *runner) run(ctx context.Context) {
-	if r.cfg.For > 0 {
-		var cancel context.CancelFunc
-		ctx, cancel = context.WithTimeout(ctx, r.cfg.For)
-		defer cancel()
-	}
 	r.start = time.Now()
 	var wg sync.WaitGroup
 	defer wg.Wait()
+	ctx, cancel := context.WithCancel(ctx)
+	defer cancel()
 	if r.cfg.Progress != nil && r.cfg.ProgressEvery > 0 {
 		wg.Go(func() { r.report(ctx) })
 	}
 	mix := NewMix(r.cfg.Seed, r.cfg.Prefix)
 	for i := 0; ; i++ {
 		// Each is due at a time of its own: being late once does not slow the rest down.
-		due := r.start.Add(time.Duration(float64(i) / r.cfg.Rate * float64(time.Second)))
+		offset := time.Duration(float64(i) / r.cfg.Rate * float64(time.Second))
+		if r.cfg.For > 0 && offset >= r.cfg.For {
+			return
+		}
+		due := r.start.Add(offset)
 		if !sleepUntil(ctx, due) {
 			return
 		}
