@@ -7,6 +7,7 @@ import (
 	"net/http"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -130,7 +131,7 @@ type rig struct {
 	service *service
 	reg     *prometheus.Registry
 	target  *telemetry.Target
-	life    func() (time.Time, bool)
+	born    atomic.Pointer[time.Time] // start of the service's process, if known
 
 	mu   sync.Mutex
 	sent []*telemetry.Profile
@@ -152,7 +153,6 @@ func newRig(t *testing.T) *rig {
 			},
 		},
 		target: newTarget(t, "checkout", "http://127.0.0.1:8080/debug/pprof"),
-		life:   func() (time.Time, bool) { return time.Time{}, false },
 	}
 	network := &memoryNet{conns: make(chan net.Conn), closed: make(chan struct{})}
 	srv := &http.Server{Handler: r.service}
@@ -166,7 +166,12 @@ func newRig(t *testing.T) *rig {
 			r.sent = append(r.sent, p)
 			return nil
 		},
-		Life: func(*telemetry.Target) (time.Time, bool) { return r.life() },
+		Life: func(*telemetry.Target) (time.Time, bool) {
+			if t := r.born.Load(); t != nil {
+				return *t, true
+			}
+			return time.Time{}, false
+		},
 		dial: network.dial,
 	})
 	t.Cleanup(func() {

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"net/http"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -141,13 +142,14 @@ func TestDeltasAcrossARestart(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		r := newRig(t)
 		born := time.Now().Add(-time.Hour)
-		r.life = func() (time.Time, bool) { return born, true }
+		r.born.Store(&born)
 		r.apply(t, Config{}, r.target)
 		r.run(t.Context())
 		time.Sleep(time.Minute)
 		r.service.set(func(s *service) { s.values["allocs"] = stacks{"main;alloc": {15, 1500, 6, 600}} })
 		time.Sleep(time.Minute)
-		born = time.Now()
+		reborn := time.Now()
+		r.born.Store(&reborn)
 		r.service.set(func(s *service) { s.values["allocs"] = stacks{"main;alloc": {90, 9000, 7, 700}} })
 		time.Sleep(time.Minute)
 
@@ -187,10 +189,10 @@ func TestDeltasAcrossARestart(t *testing.T) {
 func TestBaselineWaitsForTheSink(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		r := newRig(t)
-		refuse := false
+		var refuse atomic.Bool
 		sink := r.opts.Sink
 		r.opts.Sink = func(p *telemetry.Profile) error {
-			if refuse {
+			if refuse.Load() {
 				return errors.New("no room")
 			}
 			return sink(p)
@@ -198,10 +200,10 @@ func TestBaselineWaitsForTheSink(t *testing.T) {
 		r.apply(t, Config{}, r.target)
 		r.run(t.Context())
 		time.Sleep(time.Minute)
-		refuse = true
+		refuse.Store(true)
 		r.service.set(func(s *service) { s.values["mutex"] = stacks{"main;lock": {10, 3e6}} })
 		time.Sleep(time.Minute)
-		refuse = false
+		refuse.Store(false)
 		r.service.set(func(s *service) { s.values["mutex"] = stacks{"main;lock": {12, 3e6}} })
 		time.Sleep(time.Minute)
 		ps := r.of("mutex")
