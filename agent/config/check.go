@@ -1,0 +1,219 @@
+package config
+
+import (
+	"maps"
+	"slices"
+	"time"
+	"unicode/utf8"
+
+	"github.com/prometheus/common/model"
+	"github.com/prometheus/prometheus/model/labels"
+
+	"outrider/agent/remotewrite"
+	"outrider/profiler"
+)
+
+// check reports what decoding cannot see: rules within a block and between blocks. It is
+// called after resolve.
+func (c *Config) check(r *report) {
+	r.global(&c.Global)
+	scrapeJobs := map[string]int{}
+	for i, s := range c.ScrapeConfigs {
+		r.scrapeConfig(at("scrape_configs", i), s)
+		r.jobName(at("scrape_configs", i, "job_name"), s.JobName, scrapeJobs)
+	}
+	profileJobs := map[string]int{}
+	for i, p := range c.ProfileConfigs {
+		r.profileConfig(at("profile_configs", i), p, slices.Sorted(maps.Keys(scrapeJobs)))
+		r.jobName(at("profile_configs", i, "job_name"), p.JobName, profileJobs)
+	}
+	names := map[string]int{}
+	for i, w := range c.RemoteWrite {
+		p := at("remote_write", i)
+		r.endpoint(p, w.URL, w.Headers, &w.HTTPClient)
+		r.endpointName(p.at("name"), w.Name, names)
+		r.oneOf(p.at("protobuf_message"), w.ProtobufMessage, remotewrite.MessageV1, remotewrite.MessageV2)
+		r.relabelling(p.at("write_relabel_configs"), w.WriteRelabelConfigs)
+	}
+	names = map[string]int{}
+	for i, w := range c.PyroscopeWrite {
+		p := at("pyroscope_write", i)
+		r.endpoint(p, w.URL, w.Headers, &w.HTTPClient)
+		r.endpointName(p.at("name"), w.Name, names)
+		r.pyroscope(p, w)
+	}
+	if c.SelfProfiles && len(c.PyroscopeWrite) == 0 && !r.bad(at("pyroscope_write")) {
+		r.errorf(at("self_profiles"), "needs an endpoint in pyroscope_write")
+	}
+}
+
+// remarks warns of what a file may leave out but seldom means to.
+func (c *Config) remarks(r *report) {
+	if len(c.ScrapeConfigs) == 0 && len(c.ProfileConfigs) == 0 {
+		r.warnf(nil, "neither scrape_configs nor profile_configs: nothing is watched but the sidecar itself")
+	}
+	if len(c.RemoteWrite) == 0 {
+		r.warnf(at("remote_write"), "no endpoint: metrics are not pushed, only served on /targets/metrics")
+	}
+	if len(c.PyroscopeWrite) == 0 && len(c.ProfileConfigs) > 0 {
+		r.warnf(at("pyroscope_write"), "no endpoint: profiles are taken on demand only")
+	}
+}
+
+func (r *report) global(g *Global) {
+	p := at("global")
+	r.timing(p, g.ScrapeInterval, g.ScrapeTimeout)
+	r.protocols(p.at("scrape_protocols"), g.ScrapeProtocols)
+	g.ExternalLabels.Range(func(l labels.Label) {
+		r.label(p.at("external_labels", l.Name), l.Name, l.Value)
+	})
+}
+
+func (r *report) scrapeConfig(p path, s *ScrapeConfig) {
+	if len(s.Discover.StaticConfigs)+len(s.Discover.FileSDConfigs) == 0 {
+		r.noTargets(p, "no targets: give static_configs or file_sd_configs")
+	}
+	r.discovery(p, &s.Discover)
+	r.timing(p, s.Scrape.ScrapeInterval, s.Scrape.ScrapeTimeout)
+	r.protocols(p.at("scrape_protocols"), s.Scrape.ScrapeProtocols)
+	if s.Scrape.FallbackScrapeProtocol != "" {
+		r.oneOf(p.at("fallback_scrape_protocol"), s.Scrape.FallbackScrapeProtocol, scrapeProtocols...)
+	}
+	r.oneOf(p.at("scheme"), s.Scrape.Scheme, "http", "https")
+	r.urlPath(p.at("metrics_path"), s.Scrape.MetricsPath)
+	r.relabelling(p.at("metric_relabel_configs"), s.Scrape.MetricRelabelConfigs)
+	r.httpClient(p, &s.Scrape.HTTPClient)
+}
+
+func (r *report) profileConfig(p path, c *ProfileConfig, scrapeJobs []string) {
+	own := len(c.Discover.StaticConfigs)+len(c.Discover.FileSDConfigs) > 0
+	switch {
+	case c.ScrapeJob == "" && !own && !r.bad(p.at("scrape_job")):
+		r.noTargets(p, "no targets: give scrape_job, static_configs or file_sd_configs")
+	case c.ScrapeJob == "":
+	case own:
+		r.errorf(p.at("scrape_job"), "excludes static_configs and file_sd_configs: the targets are those of the job")
+	case !slices.Contains(scrapeJobs, c.ScrapeJob):
+		r.errorf(p.at("scrape_job"), "no job of that name in scrape_configs, %s", orElse(c.ScrapeJob, scrapeJobs))
+	}
+	r.discovery(p, &c.Discover)
+	if at := p.at("port"); r.given(at) && !r.bad(at) {
+		switch {
+		case c.Port < 1 || c.Port > 65535:
+			r.errorf(at, "want a port from 1 to 65535, got %d", c.Port)
+		case c.ScrapeJob == "" && !r.bad(p.at("scrape_job")):
+			r.errorf(at, "only with scrape_job: here the port belongs in targets")
+		}
+	}
+	if c.Profiler.Scheme != "" {
+		r.oneOf(p.at("scheme"), c.Profiler.Scheme, "http", "https")
+	}
+	r.urlPath(p.at("pprof_path"), c.Profiler.PprofPath)
+	r.profiles(p.at("profiles"), c.Profiler.Profiles)
+	r.httpClient(p, &c.Profiler.HTTPClient)
+}
+
+func (r *report) profiles(p path, profiles map[string]profiler.TypeConfig) {
+	types := map[string]profiler.TypeInfo{}
+	for _, info := range profiler.Types() {
+		types[info.Name] = info
+	}
+	for name, t := range profiles {
+		info, ok := types[name]
+		p := p.at(name)
+		if !ok {
+			r.errorf(p, "unknown profile type, %s", orElse(name, slices.Collect(maps.Keys(types))))
+			continue
+		}
+		at := p.at("duration")
+		switch {
+		case r.bad(at) || r.bad(p.at("period")):
+		case info.Duration == 0 && t.Duration != 0:
+			r.errorf(at, "a %s profile is a snapshot and has no duration", name)
+		case time.Duration(t.Duration)%time.Second != 0:
+			r.errorf(at, "want whole seconds, got %s", t.Duration)
+		case t.Duration >= t.Period:
+			r.errorf(at, "%s is not shorter than the period, %s", t.Duration, t.Period)
+		}
+	}
+}
+
+// given says whether the file holds p.
+func (r *report) given(p path) bool {
+	_, ok := r.lines[p.String()]
+	return ok
+}
+
+// jobName wants a name that none of the jobs before has; seen holds where they are.
+func (r *report) jobName(p path, name string, seen map[string]int) {
+	if name == "" {
+		if !r.bad(p) {
+			r.errorf(p, "missing: each job needs a name")
+		}
+		return
+	}
+	if line, dup := seen[name]; dup {
+		r.errorf(p, "%q is the name of another job, on line %d", name, line)
+		return
+	}
+	seen[name] = r.line(p)
+}
+
+func (r *report) timing(p path, interval, timeout model.Duration) {
+	if at := p.at("scrape_timeout"); timeout > interval && !r.bad(at) && !r.bad(p.at("scrape_interval")) {
+		r.errorf(at, "%s is longer than the scrape interval, %s", timeout, interval)
+	}
+}
+
+// scrapeProtocols are the names that package scrape asks targets for.
+var scrapeProtocols = []string{
+	"PrometheusProto", "OpenMetricsText1.0.0", "OpenMetricsText0.0.1", "PrometheusText1.0.0", "PrometheusText0.0.4",
+}
+
+func (r *report) protocols(p path, names []string) {
+	if !r.given(p) || r.bad(p) {
+		return // inherited: the block it comes from is checked
+	}
+	if len(names) == 0 {
+		r.errorf(p, "empty list: leave the key out for the default")
+	}
+	for i, name := range names {
+		if slices.Contains(names[:i], name) {
+			r.errorf(p.at(i), "%s is named twice", name)
+			continue
+		}
+		r.oneOf(p.at(i), name, scrapeProtocols...)
+	}
+}
+
+func (r *report) oneOf(p path, got string, names ...string) {
+	if r.bad(p) || slices.Contains(names, got) {
+		return
+	}
+	r.errorf(p, "unknown value %q, %s", short(got), orElse(got, names))
+}
+
+func (r *report) urlPath(p path, got string) {
+	if msg := checkURLPath(got); msg != "" && !r.bad(p) {
+		r.errorf(p, "%s, got %q", msg, short(got))
+	}
+}
+
+// label checks a label of ours that is added to what leaves the sidecar.
+func (r *report) label(p path, name, value string) {
+	if msg := checkLabel(name, value); msg != "" && !r.bad(p) {
+		r.errorf(p, "%s", msg)
+	}
+}
+
+func checkLabel(name, value string) string {
+	switch {
+	case !model.UTF8Validation.IsValidLabelName(name):
+		return "not a valid label name"
+	case len(name) > 1 && name[:2] == model.ReservedLabelPrefix:
+		return "label names that start with two underscores are reserved"
+	case !utf8.ValidString(value):
+		return "the value is not valid UTF-8"
+	}
+	return ""
+}
