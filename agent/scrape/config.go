@@ -1,11 +1,15 @@
 package scrape
 
 import (
+	"errors"
+	"fmt"
 	"net/url"
+	"time"
 
 	"github.com/alecthomas/units"
 	promconfig "github.com/prometheus/common/config"
 	"github.com/prometheus/common/model"
+	"github.com/prometheus/prometheus/model/labels"
 	"github.com/prometheus/prometheus/model/relabel"
 )
 
@@ -20,7 +24,7 @@ type Config struct {
 	ScrapeProtocols []string `yaml:"scrape_protocols,omitempty"`
 	// Format to assume when a target sends no usable Content-Type. Without it such a scrape fails.
 	FallbackScrapeProtocol string `yaml:"fallback_scrape_protocol,omitempty"`
-	// Whether native histograms are scraped; asks for PrometheusProto first.
+	// Whether native histograms are scraped. Asks for PrometheusProto first, unless scrape_protocols is set.
 	ScrapeNativeHistograms *bool `yaml:"scrape_native_histograms,omitempty"`
 	// Whether the classic buckets of a native histogram are kept as well.
 	AlwaysScrapeClassicHistograms *bool `yaml:"always_scrape_classic_histograms,omitempty"`
@@ -32,7 +36,7 @@ type Config struct {
 	Params url.Values `yaml:"params,omitempty"`
 	// Whether a label that the service sends wins over one of ours with the same name; else ours wins and theirs is kept as exported_NAME.
 	HonorLabels bool `yaml:"honor_labels,omitempty"`
-	// Whether timestamps that the service sends are kept.
+	// Whether timestamps that the service sends are kept. Such samples are dropped when they are more than 10 minutes ahead or a day old, or not newer than the last one of their series.
 	HonorTimestamps bool `yaml:"honor_timestamps"`
 	// Whether series with timestamps of their own get staleness markers.
 	TrackTimestampsStaleness bool `yaml:"track_timestamps_staleness,omitempty"`
@@ -52,4 +56,25 @@ type Config struct {
 	LabelValueLengthLimit uint `yaml:"label_value_length_limit,omitempty"`
 	// Authentication, TLS and proxy; see "HTTP client".
 	HTTPClient promconfig.HTTPClientConfig `yaml:",inline"`
+}
+
+// Validate checks a configuration whose zero values have been resolved. Its errors begin with
+// the key that is wrong.
+func (c *Config) Validate() error {
+	interval, timeout := time.Duration(c.ScrapeInterval), time.Duration(c.ScrapeTimeout)
+	switch {
+	case interval <= 0:
+		return errors.New("scrape_interval: must be greater than 0")
+	case timeout <= 0:
+		return errors.New("scrape_timeout: must be greater than 0")
+	case timeout > interval:
+		return fmt.Errorf("scrape_timeout: %s is longer than scrape_interval %s", c.ScrapeTimeout, c.ScrapeInterval)
+	case c.BodySizeLimit < 0:
+		return errors.New("body_size_limit: must not be negative")
+	}
+	if _, err := acceptHeader(c.ScrapeProtocols); err != nil {
+		return fmt.Errorf("scrape_protocols: %w", err)
+	}
+	_, err := newRules(labels.EmptyLabels(), c)
+	return err
 }
