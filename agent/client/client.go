@@ -132,7 +132,7 @@ func (c *Client) Capture(ctx context.Context, target, typ string, seconds int, w
 	}
 	name := typ + ".pb.gz"
 	if _, params, err := mime.ParseMediaType(resp.Header.Get("Content-Disposition")); err == nil {
-		if n := path.Base(params["filename"]); n != "." && n != "/" && !strings.HasPrefix(n, ".") {
+		if n := path.Base(printable(params["filename"])); n != "." && n != "/" && !strings.HasPrefix(n, ".") {
 			name = n
 		}
 	}

@@ -182,7 +182,7 @@ func TestSomebodyElseAnswers(t *testing.T) {
 			w.WriteHeader(http.StatusBadGateway)
 		},
 		"Forbidden: go away": func(w http.ResponseWriter, _ *http.Request) {
-			http.Error(w, "Forbidden:\n\tgo  away", http.StatusForbidden)
+			http.Error(w, "Forbidden:\n\tgo \x1b\xff away", http.StatusForbidden)
 		},
 	}
 	for want, h := range answers {

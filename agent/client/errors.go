@@ -10,6 +10,7 @@ import (
 	"net/url"
 	"strings"
 	"syscall"
+	"unicode"
 )
 
 // StatusError is an answer other than 200. Its text says what the sidecar said.
@@ -77,8 +78,17 @@ func message(body []byte) string {
 		Error string `json:"error"`
 	}
 	if json.Unmarshal(body, &doc) == nil && doc.Error != "" {
-		return doc.Error
+		return printable(doc.Error)
 	}
-	text := strings.ToValidUTF8(string(body[:min(len(body), shownText)]), "")
-	return strings.Join(strings.Fields(text), " ")
+	return strings.Join(strings.Fields(printable(string(body[:min(len(body), shownText)]))), " ")
+}
+
+// printable takes out what could drive the terminal that an error ends up on.
+func printable(s string) string {
+	return strings.Map(func(r rune) rune {
+		if r == '\n' || unicode.IsPrint(r) {
+			return r
+		}
+		return ' '
+	}, strings.ToValidUTF8(s, ""))
 }
