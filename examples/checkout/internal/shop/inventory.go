@@ -11,16 +11,17 @@ import (
 
 const (
 	deliveryEvery = 200 * time.Millisecond
-	deliveryLines = 20  // lines of the warehouse's feed
-	fullShelf     = 400 // units of one product in one warehouse
+	readDelivery  = 20 * time.Millisecond // to read the feed of a warehouse
+	deliveryLines = 20                    // in that feed
+	fullShelf     = 400                   // units of one product in one warehouse
 )
 
 // inventory is the stock of all warehouses behind one mutex. The warehouse feed is read while
 // that mutex is held, about a tenth of the time: the modest contention that a service has
 // without anybody having planned it.
 type inventory struct {
-	lineTime time.Duration // to read one line of the feed
 	every    time.Duration
+	readTime time.Duration
 	gauges   [][]prometheus.Gauge
 
 	mu    sync.Mutex
@@ -33,8 +34,8 @@ type parcel struct{ product, warehouse, units int }
 
 func newInventory(c *catalogue, m *metrics, seed uint64, pace float64) *inventory {
 	inv := &inventory{
-		lineTime: time.Duration(pace * float64(time.Millisecond)),
 		every:    time.Duration(pace * float64(deliveryEvery)),
+		readTime: time.Duration(pace * float64(readDelivery)),
 		rng:      rand.New(rand.NewPCG(seed, streamInventory)),
 	}
 	for i, p := range c.products {
@@ -107,8 +108,8 @@ func (inv *inventory) run(ctx context.Context) {
 func (inv *inventory) applyDelivery(warehouse int) {
 	inv.mu.Lock()
 	defer inv.mu.Unlock()
+	time.Sleep(inv.readTime)
 	for range deliveryLines {
-		time.Sleep(inv.lineTime)
 		i := inv.rng.IntN(len(inv.units))
 		room := fullShelf - inv.units[i][warehouse]
 		inv.add(parcel{i, warehouse, max(0, min(room, 1+inv.rng.IntN(20)))})

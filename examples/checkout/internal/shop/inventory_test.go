@@ -80,7 +80,7 @@ func TestDeliveriesFillTheShelves(t *testing.T) {
 	eventually(t, "deliveries arrive", func() bool { return wholeStock(s) > before })
 	cancel()
 	wg.Wait()
-	s.stock.lineTime = 0
+	s.stock.readTime = 0
 	for range 2000 {
 		s.stock.applyDelivery(0)
 		s.stock.applyDelivery(1)
