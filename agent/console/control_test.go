@@ -154,3 +154,25 @@ func TestCapturesAreBounded(t *testing.T) {
 		t.Errorf("counted %v refused", n)
 	}
 }
+
+// Flushes take turns, and one whose time is up before its turn says why.
+func TestFlushesTakeTurns(t *testing.T) {
+	started, release := make(chan struct{}, 2), make(chan struct{})
+	opts := options()
+	opts.Flush = func(context.Context) error {
+		started <- struct{}{}
+		<-release
+		return nil
+	}
+	c := run(t, opts)
+	url := "http://" + c.Addr() + "/-/flush"
+	first := make(chan answer, 1)
+	go func() { first <- ask(t, http.DefaultClient, "POST", url) }()
+	<-started
+	wantAnswer(t, ask(t, http.DefaultClient, "POST", url+"?timeout=20ms"), 504, "another flush is under way")
+	close(release)
+	wantAnswer(t, <-first, 200, "delivered")
+	if len(started) != 0 {
+		t.Error("the second flush ran beside the first")
+	}
+}

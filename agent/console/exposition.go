@@ -96,9 +96,9 @@ func writeTargets(w io.Writer, exps []*exposition, scheme model.EscapingScheme) 
 				headed = true
 			}
 			t.sample(v, ts)
-		}
-		if err := t.flush(flushAt); err != nil {
-			return t.omitted, err
+			if err := t.flush(flushAt); err != nil {
+				return t.omitted, err
+			}
 		}
 	}
 	return t.omitted, t.flush(1)
@@ -186,10 +186,12 @@ func (t *textWriter) sample(v float64, ts int64) {
 		t.buf = append(t.buf, '{')
 		open = true
 	}
-	if !model.LegacyValidation.IsValidMetricName(name) {
+	if model.LegacyValidation.IsValidMetricName(name) {
+		t.buf = append(t.buf, name...)
+	} else {
 		next() // a quoted name goes inside the braces
+		t.quote(name)
 	}
-	t.metricName(name)
 	for j, l := range t.lset {
 		if j == i {
 			continue

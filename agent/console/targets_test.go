@@ -2,13 +2,18 @@ package console
 
 import (
 	"compress/gzip"
+	"context"
 	"io"
+	"math"
 	"net/http"
+	"strconv"
 	"strings"
+	"sync"
 	"testing"
 
 	"github.com/prometheus/client_golang/prometheus/testutil"
 	"github.com/prometheus/common/expfmt"
+	"github.com/prometheus/common/model"
 	"github.com/prometheus/prometheus/model/labels"
 
 	"outrider/telemetry"
@@ -90,4 +95,71 @@ func TestAcceptsGzip(t *testing.T) {
 			t.Errorf("acceptsGzip(%q) = %v", accept, got)
 		}
 	}
+}
+
+// Scrapes, reloads and pulls go on side by side; a pull never sees half of a scrape.
+func TestTargetsMetricsWhileScraping(t *testing.T) {
+	c := run(t, options())
+	tg := newTarget("shop", "a:1")
+	targets := map[string][]*telemetry.Target{"shop": {tg}}
+	c.SetTargets(targets)
+	const n = 200
+	var lsets []labels.Labels
+	for i := range n {
+		lsets = append(lsets, labels.FromStrings("__name__", "x", "i", strconv.Itoa(i)))
+	}
+	shapes := []*telemetry.SeriesSet{
+		telemetry.NewSeriesSet(lsets, make([]*telemetry.Metadata, n)),
+		telemetry.NewSeriesSet(lsets[:n/2], make([]*telemetry.Metadata, n/2)),
+	}
+	ctx, stop := context.WithCancel(t.Context())
+	var wg sync.WaitGroup
+	wg.Go(func() {
+		values := make([]float64, n)
+		for i := 1; ctx.Err() == nil; i++ {
+			shape := shapes[i%2]
+			for j := range shape.Len() {
+				values[j] = float64(i)
+			}
+			_ = c.Sink(&telemetry.Scrape{Target: tg, TimeMs: int64(i), Series: shape, Values: values[:shape.Len()]})
+			c.SetTargets(targets)
+		}
+	})
+	for range 50 {
+		got := ask(t, http.DefaultClient, "GET", "http://"+c.Addr()+"/targets/metrics")
+		lines := parseText(t, []byte(got.body))
+		if len(lines) != 0 && len(lines) != n && len(lines) != n/2 {
+			t.Fatalf("%d lines", len(lines))
+		}
+		for _, l := range lines {
+			if v := math.Float64frombits(l.Bits); v != float64(l.TimeMs) || l.TimeMs != lines[0].TimeMs {
+				t.Fatalf("value %v at %d", v, l.TimeMs)
+			}
+		}
+	}
+	stop()
+	wg.Wait()
+}
+
+func BenchmarkWriteTargets(b *testing.B) {
+	const n = 10_000
+	s := &telemetry.Scrape{Target: newTarget("shop", "a:1"), TimeMs: 1700000000000}
+	md := &telemetry.Metadata{Family: "http_request_duration_seconds", Type: model.MetricTypeHistogram, Help: "How long."}
+	var lsets []labels.Labels
+	mds := make([]*telemetry.Metadata, n)
+	for i := range n {
+		lsets = append(lsets, labels.FromStrings("__name__", "http_request_duration_seconds_bucket",
+			"instance", "a:1", "job", "shop", "le", strconv.Itoa(i%10), "path", strconv.Itoa(i/10)))
+		mds[i] = md
+		s.Values = append(s.Values, float64(i)*1.25)
+	}
+	s.Series = telemetry.NewSeriesSet(lsets, mds)
+	exps := store(b, s)
+	b.ReportAllocs()
+	for b.Loop() {
+		if _, err := writeTargets(io.Discard, exps, model.NoEscaping); err != nil {
+			b.Fatal(err)
+		}
+	}
+	b.ReportMetric(float64(b.Elapsed().Nanoseconds())/float64(b.N)/n, "ns/sample")
 }
