@@ -1,0 +1,120 @@
+package pyroscope
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"mime"
+	"net"
+	"net/http"
+	"net/url"
+	"strconv"
+	"strings"
+	"time"
+
+	promconfig "github.com/prometheus/common/config"
+
+	"outrider/agent/backoff"
+)
+
+const (
+	pushPath       = "push.v1.PusherService/Push"
+	defaultTimeout = 10 * time.Second
+)
+
+// client pushes profiles to one endpoint.
+type client struct {
+	http    *http.Client
+	url     string
+	header  http.Header
+	host    string
+	timeout time.Duration
+}
+
+func newClient(cfg *Config, name, userAgent string, dial promconfig.DialContextFunc) (*client, error) {
+	opts := []promconfig.HTTPClientOption{promconfig.WithUserAgent(userAgent)}
+	if dial != nil {
+		opts = append(opts, promconfig.WithDialContextFunc(dial))
+	}
+	hc, err := promconfig.NewClientFromConfig(cfg.HTTPClient, "pyroscope_write_"+name, opts...)
+	if err != nil {
+		return nil, fmt.Errorf("make HTTP client: %w", err)
+	}
+	hc.CheckRedirect = func(req *http.Request, via []*http.Request) error {
+		// A redirect that turns the POST into a GET leads to a login page, whose 200 would
+		// pass for a delivery.
+		if !cfg.HTTPClient.FollowRedirects || req.Method != http.MethodPost || len(via) > 5 {
+			return http.ErrUseLastResponse
+		}
+		return nil
+	}
+	c := &client{http: hc, url: cfg.URL.JoinPath(pushPath).String(), header: http.Header{}, timeout: time.Duration(cfg.RemoteTimeout)}
+	if c.timeout <= 0 {
+		c.timeout = defaultTimeout
+	}
+	for k, v := range cfg.Headers {
+		c.header.Set(k, v)
+		if strings.EqualFold(k, "Host") {
+			c.host = v
+		}
+	}
+	if cfg.Tenant != "" {
+		c.header.Set("X-Scope-OrgID", cfg.Tenant)
+	}
+	c.header.Set("Content-Type", "application/proto")
+	c.header.Set("Connect-Protocol-Version", "1")
+	return c, nil
+}
+
+// push sends one profile once and reads the answer.
+func (c *client) push(ctx context.Context, head, profile []byte) answer {
+	ctx, cancel := context.WithTimeout(ctx, c.timeout)
+	defer cancel()
+	body := func() (io.ReadCloser, error) {
+		return io.NopCloser(io.MultiReader(bytes.NewReader(head), bytes.NewReader(profile))), nil
+	}
+	first, _ := body()
+	req, err := http.NewRequestWithContext(ctx, http.MethodPost, c.url, first)
+	if err != nil {
+		return answer{verdict: misconfigured, reason: "request", err: err}
+	}
+	req.Header = c.header.Clone()
+	req.Host = c.host
+	req.GetBody = body // for redirects
+	req.ContentLength = int64(len(head) + len(profile))
+
+	resp, err := c.http.Do(req)
+	if err != nil {
+		return networkAnswer(err)
+	}
+	said := backoff.DrainBody(resp)
+	a := answer{status: resp.StatusCode, reason: strconv.Itoa(resp.StatusCode)}
+	a.retryAfter, _ = backoff.RetryAfter(resp.Header, time.Now())
+	media, _, _ := mime.ParseMediaType(resp.Header.Get("Content-Type"))
+	switch {
+	case resp.StatusCode/100 != 2:
+		r := readRefusal(resp.StatusCode, said)
+		a.verdict, a.err = classify(r), r
+	case media == "text/html":
+		// A web interface answers so to anything. Nothing was stored.
+		a.verdict, a.err = misconfigured, errors.New("server answered with a web page: is this the address of Pyroscope?")
+	}
+	return a
+}
+
+// networkAnswer is that of no answer at all. Whether the server got the profile is not
+// known: it is sent again, and may then be counted twice.
+func networkAnswer(err error) answer {
+	a := answer{verdict: passing, reason: "network", err: err}
+	var ue *url.Error
+	if errors.As(err, &ue) {
+		a.err = ue.Err // without the URL, which may hold a token
+	}
+	var ne net.Error
+	if errors.Is(err, context.DeadlineExceeded) || errors.As(err, &ne) && ne.Timeout() {
+		a.reason = "timeout"
+	}
+	return a
+}
