@@ -30,6 +30,9 @@ func parseError(body []byte, err error) error {
 // looksLike names the kind of document that body seems to be; "" when it is none of those
 // that people scrape by mistake.
 func looksLike(body []byte) string {
+	if bytes.HasPrefix(body, []byte("\x1f\x8b")) {
+		return "gzip without a Content-Encoding"
+	}
 	start := bytes.ToLower(bytes.TrimSpace(body[:min(len(body), 512)]))
 	start = bytes.TrimPrefix(start, []byte("\ufeff"))
 	switch {
@@ -40,8 +43,6 @@ func looksLike(body []byte) string {
 		return "XML or HTML"
 	case isJSON(start):
 		return "JSON"
-	case bytes.HasPrefix(start, []byte("\x1f\x8b")):
-		return "gzip without a Content-Encoding"
 	}
 	return ""
 }
