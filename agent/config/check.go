@@ -2,14 +2,16 @@ package config
 
 import (
 	"maps"
+	"regexp"
 	"slices"
-	"time"
+	"strings"
 	"unicode/utf8"
 
 	"github.com/prometheus/common/model"
 	"github.com/prometheus/prometheus/model/labels"
 
 	"outrider/agent/remotewrite"
+	"outrider/agent/scrape"
 	"outrider/profiler"
 )
 
@@ -34,6 +36,7 @@ func (c *Config) check(r *report) {
 		r.endpointName(p.at("name"), w.Name, names)
 		r.oneOf(p.at("protobuf_message"), w.ProtobufMessage, remotewrite.MessageV1, remotewrite.MessageV2)
 		r.relabelling(p.at("write_relabel_configs"), w.WriteRelabelConfigs)
+		r.stage(p, w)
 	}
 	names = map[string]int{}
 	for i, w := range c.PyroscopeWrite {
@@ -41,6 +44,7 @@ func (c *Config) check(r *report) {
 		r.endpoint(p, w.URL, w.Headers, &w.HTTPClient)
 		r.endpointName(p.at("name"), w.Name, names)
 		r.pyroscope(p, w)
+		r.stage(p, w)
 	}
 	if c.SelfProfiles && len(c.PyroscopeWrite) == 0 && !r.bad(at("pyroscope_write")) {
 		r.errorf(at("self_profiles"), "needs an endpoint in pyroscope_write")
@@ -77,12 +81,15 @@ func (r *report) scrapeConfig(p path, s *ScrapeConfig) {
 	r.timing(p, s.Scrape.ScrapeInterval, s.Scrape.ScrapeTimeout)
 	r.protocols(p.at("scrape_protocols"), s.Scrape.ScrapeProtocols)
 	if s.Scrape.FallbackScrapeProtocol != "" {
-		r.oneOf(p.at("fallback_scrape_protocol"), s.Scrape.FallbackScrapeProtocol, scrapeProtocols...)
+		r.protocol(p.at("fallback_scrape_protocol"), s.Scrape.FallbackScrapeProtocol)
 	}
 	r.oneOf(p.at("scheme"), s.Scrape.Scheme, "http", "https")
 	r.urlPath(p.at("metrics_path"), s.Scrape.MetricsPath)
 	r.relabelling(p.at("metric_relabel_configs"), s.Scrape.MetricRelabelConfigs)
 	r.httpClient(p, &s.Scrape.HTTPClient)
+	if !r.found(at("global")) { // which the job inherits
+		r.stage(p, &s.Scrape)
+	}
 }
 
 func (r *report) profileConfig(p path, c *ProfileConfig, scrapeJobs []string) {
@@ -109,34 +116,54 @@ func (r *report) profileConfig(p path, c *ProfileConfig, scrapeJobs []string) {
 		r.oneOf(p.at("scheme"), c.Profiler.Scheme, "http", "https")
 	}
 	r.urlPath(p.at("pprof_path"), c.Profiler.PprofPath)
-	r.profiles(p.at("profiles"), c.Profiler.Profiles)
 	r.httpClient(p, &c.Profiler.HTTPClient)
+	r.profiles(p, c.Profiler)
 }
 
-func (r *report) profiles(p path, profiles map[string]profiler.TypeConfig) {
-	types := map[string]profiler.TypeInfo{}
+// profiles checks that profile types exist. What they can be set to the stage knows.
+func (r *report) profiles(p path, c profiler.Config) {
+	var known []string
 	for _, info := range profiler.Types() {
-		types[info.Name] = info
+		known = append(known, info.Name)
 	}
-	for name, t := range profiles {
-		info, ok := types[name]
-		p := p.at(name)
-		if !ok {
-			r.errorf(p, "unknown profile type, %s", orElse(name, slices.Collect(maps.Keys(types))))
-			continue
+	c.Profiles = maps.Clone(c.Profiles)
+	maps.DeleteFunc(c.Profiles, func(name string, _ profiler.TypeConfig) bool {
+		unknown := !slices.Contains(known, name)
+		if unknown {
+			r.errorf(p.at("profiles", name), "unknown profile type, %s", orElse(name, known))
 		}
-		at := p.at("duration")
-		switch {
-		case r.bad(at) || r.bad(p.at("period")):
-		case info.Duration == 0 && t.Duration != 0:
-			r.errorf(at, "a %s profile is a snapshot and has no duration", name)
-		case time.Duration(t.Duration)%time.Second != 0:
-			r.errorf(at, "want whole seconds, got %s", t.Duration)
-		case t.Duration >= t.Period:
-			r.errorf(at, "%s is not shorter than the period, %s", t.Duration, t.Period)
+		return unknown
+	})
+	r.stage(p, &c)
+}
+
+// stage adds what a stage has against its own configuration, except where something was
+// found already.
+func (r *report) stage(p path, c any) {
+	v, ok := c.(interface{ Validate() error })
+	if !ok {
+		return
+	}
+	err := v.Validate()
+	if err == nil {
+		return
+	}
+	for msg := range strings.SplitSeq(err.Error(), "\n") {
+		at := p
+		for { // "key: key: what is wrong"
+			key, rest, ok := strings.Cut(msg, ": ")
+			if !ok || !plainKey.MatchString(key) {
+				break
+			}
+			at, msg = at.at(key), rest
+		}
+		if len(at) == len(p) || !r.found(at) {
+			r.errorf(at, "%s", msg)
 		}
 	}
 }
+
+var plainKey = regexp.MustCompile(`^[a-z_][a-z0-9_]*(\[[0-9]+\])?$`)
 
 // given says whether the file holds p.
 func (r *report) given(p path) bool {
@@ -165,11 +192,6 @@ func (r *report) timing(p path, interval, timeout model.Duration) {
 	}
 }
 
-// scrapeProtocols are the names that package scrape asks targets for.
-var scrapeProtocols = []string{
-	"PrometheusProto", "OpenMetricsText1.0.0", "OpenMetricsText0.0.1", "PrometheusText1.0.0", "PrometheusText0.0.4",
-}
-
 func (r *report) protocols(p path, names []string) {
 	if !r.given(p) || r.bad(p) {
 		return // inherited: the block it comes from is checked
@@ -182,7 +204,19 @@ func (r *report) protocols(p path, names []string) {
 			r.errorf(p.at(i), "%s is named twice", name)
 			continue
 		}
-		r.oneOf(p.at(i), name, scrapeProtocols...)
+		r.protocol(p.at(i), name)
+	}
+}
+
+// protocol asks the stage, which alone knows the names.
+func (r *report) protocol(p path, name string) {
+	probe := scrape.Config{
+		ScrapeInterval:  defaultScrapeInterval,
+		ScrapeTimeout:   defaultScrapeTimeout,
+		ScrapeProtocols: []string{name},
+	}
+	if err := probe.Validate(); err != nil && !r.bad(p) {
+		r.errorf(p, "%s", strings.TrimPrefix(err.Error(), "scrape_protocols: "))
 	}
 }
 

@@ -46,7 +46,10 @@ func (r *report) target(p path, addr string, relabelled bool) {
 	if err := discover.CheckAddress(addr); err != nil {
 		hint := ""
 		if strings.Contains(addr, "/") {
-			hint = "; scheme and path have keys of their own"
+			hint = "; the path belongs in metrics_path, the scheme in scheme"
+			if p[0] == "profile_configs" {
+				hint = strings.Replace(hint, "metrics_path", "pprof_path", 1)
+			}
 		}
 		r.errorf(p, "%v%s", err, hint)
 	}

@@ -18,7 +18,7 @@ import (
 type variable struct {
 	name    string
 	help    string // one sentence or two, for the reference
-	deflt   string // as the reference shows it
+	unset   string // what holds then, as the reference shows it
 	applies scope
 	// set takes a value that is not empty and returns what is wrong with it, or "".
 	set func(e *environment, value string) string

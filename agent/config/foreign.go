@@ -80,7 +80,7 @@ const (
 	whyTargets    = "the sidecar watches the few targets beside it"
 	whyNames      = "metric and label names are taken as UTF-8, the default of Prometheus"
 	whyClassic    = "classic histograms are shipped as they are; Prometheus converts only what it scrapes itself"
-	whyExtra      = "timeouts and limits are in the effective configuration: outrider check config"
+	whyExtra      = "`outrider check config` shows timeouts and limits"
 	whySigning    = "the sidecar does not sign requests for a cloud: put a signing proxy between, or use basic_auth, authorization or oauth2"
 	whyDiscovery  = "not in a sidecar: the service is beside us; use static_configs or file_sd_configs"
 	whyReference  = "there is no secret manager in the sidecar: use the key that ends in _file"

@@ -97,7 +97,12 @@ func (r *report) warnf(p path, format string, args ...any) {
 
 // bad says whether decoding has already found fault with p, with something in it, or with
 // what it should be in.
-func (r *report) bad(p path) bool {
+func (r *report) bad(p path) bool { return r.faulty(p, r.errs[:r.decoded]) }
+
+// found says the same of decoding and of all checks so far.
+func (r *report) found(p path) bool { return r.faulty(p, r.errs) }
+
+func (r *report) faulty(p path, errs Errors) bool {
 	key := p.String()
 	if r.suspects[key] {
 		return true
@@ -107,7 +112,7 @@ func (r *report) bad(p path) bool {
 			return true
 		}
 	}
-	for _, e := range r.errs[:r.decoded] {
+	for _, e := range errs {
 		rest, ok := strings.CutPrefix(e.Key, key)
 		if ok && (rest == "" || rest[0] == '.' || rest[0] == '[') {
 			return true
