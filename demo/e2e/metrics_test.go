@@ -1,6 +1,8 @@
 package e2e
 
 import (
+	"context"
+	"fmt"
 	"regexp"
 	"strings"
 	"testing"
@@ -174,7 +176,13 @@ func TestEnvironmentAlone(t *testing.T) {
 		"OUTRIDER_PYROSCOPE_URL="+pyroscope.URL,
 		"POD_NAMESPACE=prod",
 	)
-	r.eventually("a scrape", scraped(sidecar))
+	r.eventually("the service is discovered", func(ctx context.Context) error {
+		status, err := sidecar.Status(ctx)
+		if err == nil && target(status, "basket").Name == "" {
+			err = fmt.Errorf("targets: %+v", status.Targets)
+		}
+		return err
+	})
 	r.flush(sidecar)
 	if got := r.value(prom, `up{job="basket",pod="pod-1",namespace="prod",team="shop"}`); got != 1 {
 		t.Errorf("up is %v", got)

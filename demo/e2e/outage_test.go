@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"outrider/demo/internal/stack"
+	"outrider/telemetry"
 )
 
 // outage is how long backends are down: ten seconds, or what OUTRIDER_E2E_OUTAGE says.
@@ -96,7 +97,7 @@ func TestDrain(t *testing.T) {
 	scrapes := r.metric(sidecar, `outrider_scrapes_total{target_job="checkout"}`)
 	r.must(sidecar.Signal(syscall.SIGTERM))
 	prom = r.prometheus(address, "")
-	r.must(sidecar.Stop(r.ctx, 20*time.Second))
+	r.must(sidecar.Wait(r.ctx, 20*time.Second)) // a second signal would cut the drain short
 
 	if got := r.value(prom, `count_over_time(up{job="checkout"}[1h])`); got < scrapes+1 {
 		t.Errorf("%v samples of up, want those of %v scrapes and of the last one", got, scrapes)
@@ -124,8 +125,8 @@ func TestEverythingElseDown(t *testing.T) {
 		if err != nil {
 			return err
 		}
-		if len(status.Targets) != 1 || status.Targets[0].Health != "down" || status.Targets[0].LastError == "" {
-			return fmt.Errorf("targets: %+v", status.Targets)
+		if t := target(status, "checkout"); t.Health != telemetry.HealthDown || t.LastError == "" {
+			return fmt.Errorf("target: %+v", t)
 		}
 		if len(status.Endpoints) != 1 || status.Endpoints[0].LastError == "" {
 			return fmt.Errorf("endpoints: %+v", status.Endpoints)

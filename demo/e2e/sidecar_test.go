@@ -10,24 +10,19 @@ import (
 	"syscall"
 	"testing"
 
+	"outrider/agent/console"
 	"outrider/demo/internal/stack"
 	"outrider/demo/pyrodouble"
 )
 
-// scraped makes a probe that wants a target that was scraped with success.
-func scraped(s *stack.Sidecar) func(context.Context) error {
-	return func(ctx context.Context) error {
-		status, err := s.Status(ctx)
-		if err != nil {
-			return err
+// target returns the target of a job, or an empty one.
+func target(s console.Status, job string) console.TargetStatus {
+	for _, t := range s.Targets {
+		if t.Job == job {
+			return t
 		}
-		for _, t := range status.Targets {
-			if t.Health == "up" {
-				return nil
-			}
-		}
-		return fmt.Errorf("targets: %+v", status.Targets)
 	}
+	return console.TargetStatus{}
 }
 
 // TestPromtool checks the sidecar's own metrics after some of everything.

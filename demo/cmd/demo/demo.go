@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"strings"
 	"time"
 
 	"outrider/demo/internal/stack"
@@ -128,14 +129,21 @@ func (d *demo) watch(ctx context.Context, s *stack.Stack, up time.Time) error {
 
 // nextSteps are commands to try, to be copied as they are.
 func nextSteps(s *stack.Stack, bin, dir string) string {
-	outrider := filepath.Join(bin, "outrider")
-	address := s.Sidecar.URL
-	return fmt.Sprintf(`
-Try, in another terminal:
-  ask Prometheus        curl -s --data-urlencode 'query=go_goroutines{job="checkout"}' %[1]s/api/v1/query
-  what the sidecar sees %[2]s targets --url %[3]s      (or open %[3]s in a browser)
-  take a CPU profile    %[2]s pprof checkout --url %[3]s --type cpu --seconds 5 -o cpu.pb.gz && go tool pprof -top cpu.pb.gz
-  leak goroutines       curl -X POST '%[4]s/faults/goroutine-leak?on=true'      (on=false ends it; GET %[4]s/faults lists more)
-  profiles that arrived go tool pprof -top %[5]s/checkout/goroutine/*.pb.gz
-`, s.Prometheus.URL, outrider, address, s.Service.URL, filepath.Join(dir, "profiles"))
+	url := ""
+	if s.Sidecar.URL != "http://127.0.0.1:9910" { // which is the default
+		url = " --url " + s.Sidecar.URL
+	}
+	var b strings.Builder
+	fmt.Fprintln(&b, "\nTry, in another terminal:")
+	for _, step := range []struct{ what, command string }{
+		{"ask Prometheus", fmt.Sprintf(`curl -s --data-urlencode 'query=go_goroutines{job="checkout"}' %s/api/v1/query`, s.Prometheus.URL)},
+		{"what the sidecar sees", fmt.Sprintf("%s targets%s", filepath.Join(bin, "outrider"), url)},
+		{"take a CPU profile", fmt.Sprintf("%s pprof checkout%s --type cpu --seconds 5 -o cpu.pb.gz && go tool pprof -top cpu.pb.gz", filepath.Join(bin, "outrider"), url)},
+		{"leak goroutines", fmt.Sprintf("curl -X POST '%s/faults/goroutine-leak?on=true'   (on=false ends it)", s.Service.URL)},
+		{"other faults", fmt.Sprintf("curl %s/faults", s.Service.URL)},
+		{"profiles that arrived", fmt.Sprintf("go tool pprof -top %s/checkout/process_cpu/*.pb.gz", filepath.Join(dir, "profiles"))},
+	} {
+		fmt.Fprintf(&b, "  %-22s %s\n", step.what, step.command)
+	}
+	return b.String()
 }

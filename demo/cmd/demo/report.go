@@ -39,6 +39,10 @@ func (d *demo) report(ctx context.Context, s *stack.Stack, took time.Duration) e
 
 	d.screen.Printf("\nIn %s arrived:", round(took))
 	var missing []string
+	whatWidth, gotWidth := 0, 0
+	for _, r := range rows {
+		whatWidth, gotWidth = max(whatWidth, len(r.what)), max(gotWidth, min(len(r.got), 40))
+	}
 	for _, r := range rows {
 		verdict := ""
 		if r.want != "" {
@@ -48,7 +52,7 @@ func (d *demo) report(ctx context.Context, s *stack.Stack, took time.Duration) e
 				missing = append(missing, r.what)
 			}
 		}
-		d.screen.Printf("  %-26s %-38s %s", r.what, r.got, verdict)
+		d.screen.Printf("  %-*s  %-*s  %s", whatWidth, r.what, gotWidth, r.got, verdict)
 	}
 	if len(missing) > 0 {
 		return fmt.Errorf("not as expected: %s\nthe sidecar said last:\n%s", strings.Join(missing, "; "), s.Sidecar.Tail())
@@ -70,12 +74,28 @@ func metricRows(ctx context.Context, s *stack.Stack, took time.Duration) []row {
 	}
 	return []row{
 		ask("series of checkout", `count({job="checkout"})`, "more than 100", func(v float64) bool { return v > 100 }),
-		ask("samples of checkout", `sum(count_over_time({job="checkout"}[1h]))`, "more than 100", func(v float64) bool { return v > 100 }),
+		samplesRow(ctx, s),
 		ask("scrapes of checkout", `sum(count_over_time(up{job="checkout"}[1h]))`, fmt.Sprintf("at least %.0f", scrapes), func(v float64) bool { return v >= scrapes }),
 		ask("scrapes that failed", `sum(count_over_time(up{job="checkout"}[1h])) - sum(sum_over_time(up{job="checkout"}[1h]))`, "0", func(v float64) bool { return v == 0 }),
 		ask(`go_goroutines{job="checkout"}`, `go_goroutines{job="checkout"}`, "above 0", func(v float64) bool { return v > 0 }),
 		ask("series of the sidecar", `count({job="outrider"})`, "some", func(v float64) bool { return v > 0 }),
 	}
+}
+
+// samplesRow counts what is stored, sample by sample.
+func samplesRow(ctx context.Context, s *stack.Stack) row {
+	r := row{what: "samples of checkout", want: "more than 100"}
+	matrix, err := s.Prometheus.Samples(ctx, `{job="checkout"}[1h]`)
+	if err != nil {
+		r.got = err.Error()
+		return r
+	}
+	n := 0
+	for _, series := range matrix {
+		n += len(series.Values) + len(series.Histograms)
+	}
+	r.got, r.ok = thousands(float64(n)), n > 100
+	return r
 }
 
 // profileRows ask Pyroscope for each type: how many arrived, and what they add up to.

@@ -82,11 +82,14 @@ func flatten(families map[string]*dto.MetricFamily) map[string]float64 {
 	return out
 }
 
-// SeriesName renders a series the same way whatever the order of its labels.
+// SeriesName renders a series the same way whatever the order of its labels. An empty label
+// is the same as none.
 func SeriesName(name string, labels map[string]string) string {
 	var parts []string
 	for _, k := range slices.Sorted(maps.Keys(labels)) {
-		parts = append(parts, k+"="+strconv.Quote(labels[k]))
+		if labels[k] != "" {
+			parts = append(parts, k+"="+strconv.Quote(labels[k]))
+		}
 	}
 	return name + "{" + strings.Join(parts, ",") + "}"
 }

@@ -115,11 +115,16 @@ func (p *Process) Stop(ctx context.Context, grace time.Duration) error {
 	if err := p.Signal(syscall.SIGTERM); err != nil {
 		return err
 	}
+	return p.Wait(ctx, grace)
+}
+
+// Wait is Stop without asking.
+func (p *Process) Wait(ctx context.Context, grace time.Duration) error {
 	select {
 	case <-p.done:
 	case <-ctx.Done():
 		p.Kill()
-		return fmt.Errorf("stop %s: %w", p.name, context.Cause(ctx))
+		return fmt.Errorf("wait for the end of %s: %w", p.name, context.Cause(ctx))
 	case <-time.After(grace):
 		p.Kill()
 		return fmt.Errorf("%s did not end within %s and was killed\n%s", p.name, grace, p.Tail())
@@ -161,24 +166,17 @@ func (p *Process) Err() error {
 // Await calls probe until it returns nil. It gives up when the process has ended or ctx is
 // done, with the last error of probe and the end of the log.
 func (p *Process) Await(ctx context.Context, what string, probe func(context.Context) error) error {
-	tick := time.NewTicker(50 * time.Millisecond)
-	defer tick.Stop()
-	for {
-		err := probe(ctx)
-		if err == nil {
-			return nil
+	err := poll(ctx, p.done, 50*time.Millisecond, probe)
+	if errors.Is(err, errEnded) {
+		if ended := p.Err(); ended != nil {
+			return fmt.Errorf("wait for %s: %w", what, ended)
 		}
-		select {
-		case <-p.done:
-			if ended := p.Err(); ended != nil {
-				return fmt.Errorf("wait for %s: %w", what, ended)
-			}
-			return fmt.Errorf("wait for %s: %s has ended", what, p.name)
-		case <-ctx.Done():
-			return fmt.Errorf("wait for %s: %w; last: %w\n%s", what, context.Cause(ctx), err, p.Tail())
-		case <-tick.C:
-		}
+		return fmt.Errorf("wait for %s: %s has ended\n%s", what, p.name, p.Tail())
 	}
+	if err != nil {
+		return fmt.Errorf("wait for %s: %w\n%s", what, err, p.Tail())
+	}
+	return nil
 }
 
 // Tail returns the last lines of the log, indented.

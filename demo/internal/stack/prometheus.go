@@ -99,9 +99,9 @@ func (p *Prometheus) QueryAt(ctx context.Context, expr string, at time.Time) (mo
 	return vector, nil
 }
 
-// Samples returns the raw samples of a range selector such as up[1m], at a time.
-func (p *Prometheus) Samples(ctx context.Context, selector string, at time.Time) (model.Matrix, error) {
-	v, _, _, err := p.api.Query(ctx, selector, at)
+// Samples returns the raw samples of a range selector such as up[1m], up to now.
+func (p *Prometheus) Samples(ctx context.Context, selector string) (model.Matrix, error) {
+	v, _, _, err := p.api.Query(ctx, selector, time.Now())
 	if err != nil {
 		return nil, fmt.Errorf("query %s: %w", selector, err)
 	}

@@ -2,6 +2,7 @@ package stack
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"math/rand/v2"
@@ -38,8 +39,9 @@ func Address(port int) (string, error) {
 	return FreeAddress("127.0.0.1")
 }
 
-// client keeps no connections: the servers behind it come and go.
-var client = &http.Client{Timeout: 10 * time.Second, Transport: &http.Transport{DisableKeepAlives: true}}
+// client keeps no connections: the servers behind it come and go. A flush takes ten seconds
+// when it is in vain.
+var client = &http.Client{Timeout: 30 * time.Second, Transport: &http.Transport{DisableKeepAlives: true}}
 
 // Get fetches a URL and returns at most 16 MiB of its body. Any status but 200 is an error.
 func Get(ctx context.Context, url string) (string, error) {
@@ -85,18 +87,32 @@ func firstLine(s string) string {
 }
 
 // Eventually calls probe every 200 ms until it returns nil, or ctx is done; the error is
-// then that of the last probe.
+// then that of the last probe that ctx did not cut short.
 func Eventually(ctx context.Context, probe func(context.Context) error) error {
-	tick := time.NewTicker(200 * time.Millisecond)
+	return poll(ctx, nil, 200*time.Millisecond, probe)
+}
+
+// errEnded is what poll returns when the process that it waits for has ended.
+var errEnded = errors.New("ended")
+
+// poll calls probe until it returns nil, ctx is done or ended is closed.
+func poll(ctx context.Context, ended <-chan struct{}, every time.Duration, probe func(context.Context) error) error {
+	tick := time.NewTicker(every)
 	defer tick.Stop()
+	var last error
 	for {
 		err := probe(ctx)
 		if err == nil {
 			return nil
 		}
+		if ctx.Err() == nil || last == nil {
+			last = err
+		}
 		select {
+		case <-ended:
+			return errEnded
 		case <-ctx.Done():
-			return fmt.Errorf("%w; last: %w", context.Cause(ctx), err)
+			return fmt.Errorf("%w; last: %w", context.Cause(ctx), last)
 		case <-tick.C:
 		}
 	}
