@@ -83,7 +83,7 @@ func (s *sender) handle(ctx context.Context, r record) error {
 		s.settle(r, a)
 		s.replace()
 	case notUnderstood:
-		s.fallBack(a)
+		// Translated when it is looked at again.
 	case tooLarge:
 		s.split(r, a)
 	case tooOld:
@@ -108,6 +108,9 @@ func (s *sender) deliver(ctx context.Context, r record) (answer, error) {
 			s.note(a)
 			if attempt > 0 {
 				s.logger.Info("receiver answers again", "attempts", attempt+1)
+			}
+			if a.verdict == notUnderstood {
+				s.fallBack(a)
 			}
 			return a, nil
 		}

@@ -3,6 +3,7 @@ package remotewrite
 import (
 	"encoding/binary"
 	"math"
+	"slices"
 
 	"github.com/prometheus/prometheus/model/labels"
 	"google.golang.org/protobuf/encoding/protowire"
@@ -70,6 +71,11 @@ func buildShape(set *telemetry.SeriesSet, rl *relabeller, m message, lim limits,
 		}
 		scratch = appendLabels(scratch[:0], lset)
 		pg.add(m, scratch, metadataOf(set.Metadata(i)), sh.timeLen)
+		if len(pg.ends) == 1 { // the others will be about as long
+			n := min(perPage, set.Len()-i)
+			pg.static = slices.Grow(pg.static, min(n*len(pg.static), lim.bytes))
+			pg.ends = slices.Grow(pg.ends, n)
+		}
 		sh.note(lset.Hash(), uint32(i))
 	}
 	return sh

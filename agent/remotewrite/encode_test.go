@@ -1,0 +1,482 @@
+package remotewrite
+
+import (
+	"fmt"
+	"math"
+	"strings"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+	"github.com/google/go-cmp/cmp/cmpopts"
+	"github.com/prometheus/common/model"
+	"github.com/prometheus/prometheus/model/exemplar"
+	"github.com/prometheus/prometheus/model/histogram"
+	"github.com/prometheus/prometheus/model/labels"
+	"github.com/prometheus/prometheus/model/relabel"
+	"github.com/prometheus/prometheus/model/value"
+	"github.com/prometheus/prometheus/prompb"
+
+	"outrider/telemetry"
+)
+
+var bothMessages = []message{v1, v2}
+
+// testEncoder encodes scrapes and reads the requests back as a receiver does.
+type testEncoder struct {
+	t   *testing.T
+	enc *encoder
+	m   message
+	lim limits
+}
+
+func newTestEncoder(t *testing.T, m message, external labels.Labels, rules ...*relabel.Config) *testEncoder {
+	t.Helper()
+	for _, r := range rules {
+		if err := r.Validate(model.UTF8Validation); err != nil {
+			t.Fatal(err)
+		}
+	}
+	cfg := &Config{SendExemplars: true, SendNativeHistograms: true}
+	return &testEncoder{t: t, enc: newEncoder(cfg, rules, external), m: m, lim: limits{samples: defaultRequestSamples, bytes: maxRequestBytes}}
+}
+
+func (te *testEncoder) records(s *telemetry.Scrape) (out []record, skipped skipCounts) {
+	te.enc.encode(s, te.m, te.lim, func(rs []record, sk skipCounts) { out, skipped = rs, sk })
+	return out, skipped
+}
+
+func (te *testEncoder) encode(s *telemetry.Scrape) (out []plain, skipped skipCounts) {
+	te.t.Helper()
+	rs, skipped := te.records(s)
+	for _, r := range rs {
+		got := parseRequest(te.t, r.message.contentType(), r.data)
+		checkRecord(te.t, r, got)
+		out = append(out, got...)
+	}
+	return out, skipped
+}
+
+// checkRecord compares what a record says of itself with what is in it.
+func checkRecord(t *testing.T, r record, got []plain) {
+	t.Helper()
+	c, sp := counts{}, newSpan()
+	for _, p := range got {
+		c.add(counts{series: 1, floats: len(p.Floats), histograms: len(p.Histograms), exemplars: len(p.Exemplars)})
+		for _, f := range p.Floats {
+			sp.add(f.TimeMs)
+		}
+		for _, h := range p.Histograms {
+			sp.add(h.Timestamp)
+		}
+	}
+	if c != r.counts || sp.minMs != r.minMs || sp.maxMs != r.maxMs {
+		t.Errorf("record says %+v from %d to %d, holds %+v from %d to %d", r.counts, r.minMs, r.maxMs, c, sp.minMs, sp.maxMs)
+	}
+	if r.queued.IsZero() {
+		t.Error("record has no time")
+	}
+}
+
+// forMessage is what is left of want in a message: 1.0 carries no metadata.
+func forMessage(m message, want []plain) []plain {
+	out := append([]plain(nil), want...)
+	for i := range out {
+		switch {
+		case m == v1:
+			out[i].Type, out[i].Help, out[i].Unit = "", "", ""
+		case out[i].Type == "":
+			out[i].Type = "unknown"
+		}
+	}
+	return out
+}
+
+func diff(want, got []plain) string {
+	return cmp.Diff(want, got, cmpopts.EquateEmpty(), cmp.Comparer(func(a, b plainFloat) bool {
+		return a.Bits == b.Bits && a.TimeMs == b.TimeMs
+	}), cmp.Comparer(func(a, b prompb.Histogram) bool { return a.String() == b.String() }))
+}
+
+func TestEncodeFloats(t *testing.T) {
+	set := telemetry.NewSeriesSet(
+		[]labels.Labels{
+			labels.FromStrings("__name__", "up", "instance", "a:1", "job", "checkout"),
+			labels.FromStrings("__name__", "requests_total", "code", "200", "instance", "a:1", "job", "checkout"),
+			labels.FromStrings("__name__", "kött", "with.dot", "ü\n\"", "job", "checkout"),
+			labels.FromStrings("__name__", "zero"),
+		},
+		[]*telemetry.Metadata{nil, {Type: model.MetricTypeCounter, Help: "Requests.", Unit: "requests"}, {Type: model.MetricTypeGauge}, {Help: "Only help."}},
+	)
+	for _, m := range bothMessages {
+		te := newTestEncoder(t, m, labels.EmptyLabels())
+		for n, values := range [][]float64{
+			{1, 17, math.Inf(1), 0},
+			{0, 18.5, math.NaN(), math.Copysign(0, -1)},
+			{1, math.MaxFloat64, math.SmallestNonzeroFloat64, math.Float64frombits(value.StaleNaN)},
+		} {
+			ms := t0 + int64(n)*15_000
+			got, skipped := te.encode(&telemetry.Scrape{Target: target("a:1"), TimeMs: ms, Series: set, Values: values})
+			want := forMessage(m, []plain{
+				{Labels: `{__name__="up", instance="a:1", job="checkout"}`, Floats: []plainFloat{floatAt(values[0], ms)}},
+				{Labels: `{__name__="requests_total", code="200", instance="a:1", job="checkout"}`, Type: "counter", Help: "Requests.", Unit: "requests", Floats: []plainFloat{floatAt(values[1], ms)}},
+				{Labels: `{__name__="kött", job="checkout", "with.dot"="ü\n\""}`, Type: "gauge", Floats: []plainFloat{floatAt(values[2], ms)}},
+				{Labels: `{__name__="zero"}`, Help: "Only help.", Floats: []plainFloat{floatAt(values[3], ms)}},
+			})
+			if d := diff(want, got); d != "" {
+				t.Errorf("%s, scrape %d (-want +got):\n%s", m, n, d)
+			}
+			if skipped != (skipCounts{}) {
+				t.Errorf("%s: skipped %v", m, skipped)
+			}
+		}
+	}
+}
+
+func TestEncodeTimestampLengths(t *testing.T) {
+	// The encoded length of a timestamp is part of a shape.
+	for _, m := range bothMessages {
+		te := newTestEncoder(t, m, labels.EmptyLabels())
+		set := seriesSet(3)
+		for _, ms := range []int64{1, 127, 128, 1 << 20, t0, 1 << 42, math.MaxInt64} {
+			got, _ := te.encode(&telemetry.Scrape{Target: target("a:1"), TimeMs: ms, Series: set, Values: []float64{1, 2, 3}})
+			if len(got) != 3 || got[2].Floats[0] != floatAt(3, ms) {
+				t.Errorf("%s at %d: got %+v", m, ms, got)
+			}
+		}
+	}
+}
+
+func TestEncodeNativeHistograms(t *testing.T) {
+	h := &histogram.Histogram{
+		CounterResetHint: histogram.NotCounterReset, Schema: 3, ZeroThreshold: 1e-128, ZeroCount: 2, Count: 21, Sum: -5.5,
+		PositiveSpans: []histogram.Span{{Offset: -3, Length: 2}, {Offset: 1, Length: 1}}, PositiveBuckets: []int64{5, -2, 3},
+		NegativeSpans: []histogram.Span{{Offset: 0, Length: 2}}, NegativeBuckets: []int64{1, 4},
+	}
+	fh := &histogram.FloatHistogram{
+		CounterResetHint: histogram.GaugeType, Schema: -4, ZeroThreshold: 0.001, ZeroCount: 0.5, Count: 9.25, Sum: math.Inf(-1),
+		PositiveSpans: []histogram.Span{{Offset: 2, Length: 2}}, PositiveBuckets: []float64{1.5, 2.25},
+		NegativeSpans: []histogram.Span{{Offset: -1, Length: 1}}, NegativeBuckets: []float64{5},
+	}
+	custom := &histogram.Histogram{
+		Schema: histogram.CustomBucketsSchema, Count: 6, Sum: 3,
+		PositiveSpans: []histogram.Span{{Offset: 0, Length: 3}}, PositiveBuckets: []int64{1, 1, 1}, CustomValues: []float64{0.1, 0.5, 2.5},
+	}
+	empty := &histogram.Histogram{}
+	stale := &histogram.Histogram{Sum: math.Float64frombits(value.StaleNaN)}
+	floatCustom := &histogram.FloatHistogram{
+		Schema: histogram.CustomBucketsSchema, Count: 3, Sum: 2,
+		PositiveSpans: []histogram.Span{{Offset: 1, Length: 1}}, PositiveBuckets: []float64{3}, CustomValues: []float64{1, 2},
+	}
+	name := func(s string) labels.Labels { return labels.FromStrings("__name__", s, "job", "checkout") }
+	md := &telemetry.Metadata{Type: model.MetricTypeHistogram, Help: "A histogram."}
+	rest := []telemetry.Sample{
+		{Labels: name("h"), Metadata: md, Kind: telemetry.KindHistogram, TimeMs: t0, Histogram: h,
+			Exemplars: []exemplar.Exemplar{{Labels: labels.FromStrings("trace_id", "x"), Value: 2, Ts: t0 - 10, HasTs: true}}},
+		{Labels: name("fh"), Metadata: md, Kind: telemetry.KindFloatHistogram, TimeMs: t0, FloatHistogram: fh},
+		{Labels: name("custom"), Metadata: md, Kind: telemetry.KindHistogram, TimeMs: t0, Histogram: custom},
+		{Labels: name("empty"), Kind: telemetry.KindHistogram, TimeMs: t0, Histogram: empty},
+		{Labels: name("stale"), Kind: telemetry.KindHistogram, TimeMs: t0, Histogram: stale},
+		{Labels: name("float_custom"), Kind: telemetry.KindFloatHistogram, TimeMs: t0, FloatHistogram: floatCustom},
+	}
+	type back struct {
+		int   *histogram.Histogram
+		float *histogram.FloatHistogram
+	}
+	want := []back{{int: h}, {float: fh}, {int: custom}, {int: empty}, {int: stale}, {float: floatCustom}}
+	for _, m := range bothMessages {
+		te := newTestEncoder(t, m, labels.EmptyLabels())
+		got, _ := te.encode(&telemetry.Scrape{Target: target("a:1"), TimeMs: t0, Series: seriesSet(0), Rest: rest})
+		if len(got) != len(want) {
+			t.Fatalf("%s: got %d series", m, len(got))
+		}
+		for i, g := range got {
+			if len(g.Histograms) != 1 || g.Histograms[0].Timestamp != t0 {
+				t.Fatalf("%s: series %s has histograms %v", m, g.Labels, g.Histograms)
+			}
+			pb := g.Histograms[0]
+			switch w := want[i]; {
+			case w.int != nil:
+				// Validity is Prometheus's own idea of it, equality bit for bit.
+				if pb.IsFloatHistogram() || !pb.ToIntHistogram().Equals(w.int) || pb.ToIntHistogram().CounterResetHint != w.int.CounterResetHint {
+					t.Errorf("%s %s: got %v, want %v", m, g.Labels, pb.ToIntHistogram(), w.int)
+				}
+			default:
+				if !pb.IsFloatHistogram() || !pb.ToFloatHistogram().Equals(w.float) || pb.ToFloatHistogram().CounterResetHint != w.float.CounterResetHint {
+					t.Errorf("%s %s: got %v, want %v", m, g.Labels, pb.ToFloatHistogram(), w.float)
+				}
+			}
+		}
+		if d := cmp.Diff([]plainExemplar{{`{trace_id="x"}`, 2, t0 - 10}}, got[0].Exemplars); d != "" {
+			t.Errorf("%s: exemplars (-want +got):\n%s", m, d)
+		}
+		te = newTestEncoder(t, m, labels.EmptyLabels())
+		te.enc.histograms = false
+		got, skipped := te.encode(&telemetry.Scrape{Target: target("a:1"), TimeMs: t0, Series: seriesSet(1), Values: []float64{1}, Rest: rest})
+		if len(got) != 1 || skipped[skipHistogram] != len(rest) {
+			t.Errorf("%s: histograms are off, got %d series, skipped %v", m, len(got), skipped)
+		}
+	}
+}
+
+func TestEncodeExemplars(t *testing.T) {
+	for _, m := range bothMessages {
+		te := newTestEncoder(t, m, labels.EmptyLabels())
+		te.lim.samples = 4 // three pages
+		set := seriesSet(10)
+		tgt := target("a:1")
+		ex := func(id string, v float64, ms int64) exemplar.Exemplar {
+			return exemplar.Exemplar{Labels: labels.FromStrings("trace_id", id), Value: v, Ts: ms, HasTs: ms != 0}
+		}
+		of := func(i int, es ...exemplar.Exemplar) telemetry.Sample {
+			return telemetry.Sample{Labels: set.At(i), Kind: telemetry.KindExemplar, TimeMs: t0, Exemplars: es}
+		}
+		encode := func(ms int64, rest ...telemetry.Sample) map[string][]plainExemplar {
+			for i := range rest {
+				rest[i].TimeMs = ms
+			}
+			s := scrapeOf(tgt, set, ms)
+			s.Rest = rest
+			got, _ := te.encode(s)
+			out := make(map[string][]plainExemplar)
+			for i, p := range got {
+				if want := scrapeOf(tgt, set, ms).Values[i]; p.Floats[0] != floatAt(want, ms) {
+					t.Errorf("%s: series %d has %v", m, i, p.Floats)
+				}
+				if len(p.Exemplars) > 0 {
+					out[p.Labels[len(`{__name__="`):len(`{__name__="mX`)]] = p.Exemplars
+				}
+			}
+			return out
+		}
+		a := `{trace_id="a"}`
+		for _, step := range []struct {
+			what string
+			ms   int64
+			rest []telemetry.Sample
+			want map[string][]plainExemplar
+		}{
+			{
+				"of several pages, in any order", t0,
+				[]telemetry.Sample{of(9, ex("a", 1, t0-5)), of(0, ex("a", 2, t0-5)), of(3, ex("a", 3, 0)), of(4, ex("b", 5, t0-1), ex("a", 4, t0-7))},
+				map[string][]plainExemplar{"m9": {{a, 1, t0 - 5}}, "m0": {{a, 2, t0 - 5}}, "m3": {{a, 3, t0}}, "m4": {{a, 4, t0 - 7}, {`{trace_id="b"}`, 5, t0 - 1}}},
+			},
+			{
+				"shown again", t0 + 1000,
+				[]telemetry.Sample{of(9, ex("a", 1, t0-5)), of(3, ex("a", 3, 0)), of(4, ex("b", 5, t0-1), ex("a", 4, t0-7))},
+				map[string][]plainExemplar{},
+			},
+			{
+				"one new among old ones", t0 + 2000,
+				[]telemetry.Sample{of(4, ex("a", 6, t0+1500), ex("b", 5, t0-1)), of(3, ex("a", 3.5, 0)), {Labels: labels.FromStrings("__name__", "nobody"), Kind: telemetry.KindExemplar, Exemplars: []exemplar.Exemplar{ex("a", 1, t0)}}},
+				map[string][]plainExemplar{"m4": {{a, 6, t0 + 1500}}, "m3": {{a, 3.5, t0 + 2000}}},
+			},
+		} {
+			if d := cmp.Diff(step.want, encode(step.ms, step.rest...)); d != "" {
+				t.Errorf("%s: %s (-want +got):\n%s", m, step.what, d)
+			}
+		}
+		te.enc.exemplars = false
+		if got := encode(t0+3000, of(1, ex("z", 1, t0+2500))); len(got) != 0 {
+			t.Errorf("%s: exemplars are off, got %v", m, got)
+		}
+	}
+}
+
+func rule(action relabel.Action, source, regex, target, replacement string) *relabel.Config {
+	c := relabel.DefaultRelabelConfig
+	c.Action, c.TargetLabel, c.Replacement = action, target, replacement
+	if source != "" {
+		c.SourceLabels = model.LabelNames{model.LabelName(source)}
+	}
+	c.Regex = relabel.MustNewRegexp(regex)
+	return &c
+}
+
+func TestEncodeRelabelling(t *testing.T) {
+	set := telemetry.NewSeriesSet([]labels.Labels{
+		labels.FromStrings("__name__", "keep", "pod", "a", "shop", "x"),
+		labels.FromStrings("__name__", "debug_x", "pod", "a"),
+		labels.FromStrings("__name__", "keep", "pod", "b", "shop", "x"), // a duplicate once pod is dropped
+		labels.FromStrings("__name__", "last", "cluster", "own"),
+		labels.FromStrings("__name__", "bad", "l", "\xff"),
+		labels.FromStrings("nameless", "x"),
+	}, make([]*telemetry.Metadata, 6))
+	for _, m := range bothMessages {
+		te := newTestEncoder(t, m, labels.FromStrings("cluster", "prod", "shop", "external"),
+			rule(relabel.Drop, "__name__", "debug_.*", "", "$1"), rule(relabel.LabelDrop, "", "pod", "", "$1"))
+		s := &telemetry.Scrape{Target: target("a:1"), TimeMs: t0, Series: set, Values: []float64{1, 2, 3, 4, 5, 6}, Rest: []telemetry.Sample{
+			{Labels: labels.FromStrings("__name__", "keep", "pod", "c", "shop", "x"), TimeMs: t0 + 1, Value: 7}, // duplicate of a plain one
+			{Labels: labels.FromStrings("__name__", "own", "pod", "c"), TimeMs: t0 - 1, Value: 8},
+			{Labels: labels.FromStrings("__name__", "own", "pod", "d"), TimeMs: t0 - 1, Value: 9}, // duplicate
+			telemetry.Stale(labels.FromStrings("__name__", "last", "pod", "gone", "cluster", "own"), t0),
+			telemetry.Stale(labels.FromStrings("__name__", "debug_y"), t0),
+			telemetry.Stale(labels.FromStrings("__name__", "left", "pod", "z"), t0),
+		}}
+		for n := range 2 { // the second time from the cache
+			got, skipped := te.encode(s)
+			want := []plain{
+				{Labels: `{__name__="keep", cluster="prod", shop="x"}`, Floats: []plainFloat{floatAt(1, s.TimeMs)}},
+				{Labels: `{__name__="last", cluster="own", shop="external"}`, Floats: []plainFloat{floatAt(4, s.TimeMs)}},
+			}
+			wantSkipped := skipCounts{skipRelabelled: 2, skipDuplicate: 4, skipInvalid: 2}
+			if n == 0 {
+				want = append(want, plain{Labels: `{__name__="own", cluster="prod", shop="external"}`, Floats: []plainFloat{floatAt(8, t0-1)}})
+			} else {
+				wantSkipped[skipRepeated] = 2 // both have not advanced
+				wantSkipped[skipDuplicate]--
+			}
+			want = append(want, plain{Labels: `{__name__="left", cluster="prod", shop="external"}`, Floats: []plainFloat{floatAt(math.Float64frombits(value.StaleNaN), s.TimeMs)}})
+			if d := diff(forMessage(m, want), got); d != "" {
+				t.Errorf("%s, scrape %d (-want +got):\n%s", m, n, d)
+			}
+			if skipped != wantSkipped {
+				t.Errorf("%s, scrape %d: skipped %v, want %v", m, n, skipped, wantSkipped)
+			}
+			s.TimeMs += 1000
+			for i := range s.Rest {
+				if s.Rest[i].IsStale() {
+					s.Rest[i].TimeMs += 1000
+				}
+			}
+		}
+	}
+}
+
+func TestEncodeHashCollision(t *testing.T) {
+	// No two label sets with one hash are at hand, so a shape is told that they are.
+	set := seriesSet(3)
+	rl := newRelabeller(labels.EmptyLabels(), nil)
+	sh := &shape{set: set, byHash: map[uint64]uint32{}}
+	for i := range set.Len() {
+		sh.note(set.At(0).Hash(), uint32(i))
+	}
+	if n, ok := sh.find(set.At(0), rl); !ok || n != 0 {
+		t.Errorf("first: %d %v", n, ok)
+	}
+	sh.byHash[set.At(2).Hash()] = 0
+	if n, ok := sh.find(set.At(2), rl); !ok || n != 2 {
+		t.Errorf("third: %d %v", n, ok)
+	}
+	sh.byHash[labels.FromStrings("__name__", "other").Hash()] = 0
+	if _, ok := sh.find(labels.FromStrings("__name__", "other"), rl); ok {
+		t.Error("found a series that is not there")
+	}
+}
+
+func TestEncodeTimeOnlyAdvances(t *testing.T) {
+	for _, m := range bothMessages {
+		te := newTestEncoder(t, m, labels.EmptyLabels())
+		tgt := target("a:1")
+		own := labels.FromStrings("__name__", "own")
+		scrape := func(ms, ownMs int64) *telemetry.Scrape {
+			s := scrapeOf(tgt, seriesSet(2), ms)
+			s.Rest = []telemetry.Sample{{Labels: own, TimeMs: ownMs, Value: 1}}
+			return s
+		}
+		for i, step := range []struct {
+			ms, own  int64
+			series   int
+			repeated int
+		}{
+			{t0, t0 - 5000, 3, 0},
+			{t0, t0 - 4000, 0, 3},         // the whole scrape does not advance
+			{t0 - 1, t0 - 4000, 0, 3},     // nor does this one
+			{t0 + 1000, t0 - 5000, 2, 1},  // own timestamp repeated
+			{t0 + 2000, t0 - 6000, 2, 1},  // own timestamp goes back
+			{t0 + 3000, t0 - 4999, 3, 0},  // and forward again
+			{t0 + 4000, t0 + 90000, 3, 0}, // in the future
+			{t0 + 5000, t0 + 5000, 2, 1},  // at the time of the scrape, but behind that
+		} {
+			got, skipped := te.encode(scrape(step.ms, step.own))
+			if len(got) != step.series || skipped[skipRepeated] != step.repeated {
+				t.Errorf("%s, step %d: %d series, skipped %v; want %d and %d", m, i, len(got), skipped, step.series, step.repeated)
+			}
+		}
+		// A series that had the time of the scrape and now has its own, an older one.
+		s := scrapeOf(tgt, seriesSet(1), t0+10_000)
+		s.Rest = []telemetry.Sample{{Labels: seriesSet(2).At(1), TimeMs: t0 + 4500, Value: 1}}
+		if _, skipped := te.encode(s); skipped[skipRepeated] != 1 {
+			t.Errorf("%s: a series went back in time: %v", m, skipped)
+		}
+		// The same target as another value is the same target.
+		if _, skipped := te.encode(scrapeOf(target("a:1"), seriesSet(2), t0+10_000)); skipped[skipRepeated] != 2 {
+			t.Errorf("%s: cache of the target is lost: %v", m, skipped)
+		}
+		if _, skipped := te.encode(scrapeOf(target("b:1"), seriesSet(2), t0)); skipped != (skipCounts{}) {
+			t.Errorf("%s: targets are mixed up: %v", m, skipped)
+		}
+		if n := len(te.enc.targets); n != 2 {
+			t.Errorf("%s: %d targets are cached, want 2", m, n)
+		}
+	}
+}
+
+func TestEncodeSplits(t *testing.T) {
+	for _, m := range bothMessages {
+		te := newTestEncoder(t, m, labels.EmptyLabels())
+		set := seriesSet(25)
+		sizes := func(ms int64, rest int) (out []int) {
+			s := scrapeOf(target("a:1"), set, ms)
+			for i := range rest {
+				s.Rest = append(s.Rest, telemetry.Stale(labels.FromStrings("__name__", fmt.Sprintf("gone%d", i)), ms))
+			}
+			rs, _ := te.records(s)
+			seen := make(map[string]bool)
+			for _, r := range rs {
+				got := parseRequest(t, r.message.contentType(), r.data)
+				checkRecord(t, r, got)
+				out = append(out, len(got))
+				for _, p := range got {
+					if seen[p.Labels] {
+						t.Errorf("%s is sent twice", p.Labels)
+					}
+					seen[p.Labels] = true
+				}
+			}
+			if len(seen) != 25+rest {
+				t.Errorf("%s: %d series arrived, want %d", m, len(seen), 25+rest)
+			}
+			return out
+		}
+		te.lim.samples = 10
+		for _, c := range []struct {
+			rest int
+			want string
+		}{{0, "[9 9 7]"}, {3, "[9 9 10]"}, {4, "[9 9 7 4]"}, {12, "[9 9 7 10 2]"}} {
+			if got := fmt.Sprint(sizes(t0+int64(c.rest)*1000, c.rest)); got != c.want {
+				t.Errorf("%s: requests hold %s series, want %s", m, got, c.want)
+			}
+		}
+		te.lim = limits{samples: 10_000, bytes: 400} // of one series about 90
+		if got := sizes(t0+100_000, 3); len(got) < 4 {
+			t.Errorf("%s: requests of %v series are too large", m, got)
+		}
+	}
+}
+
+func TestEncodeKeepsNothingOfTheScrape(t *testing.T) {
+	te := newTestEncoder(t, v1, labels.EmptyLabels())
+	s := scrapeOf(target("a:1"), seriesSet(2), t0)
+	s.Rest = []telemetry.Sample{{Labels: labels.FromStrings("__name__", "h"), Kind: telemetry.KindHistogram, TimeMs: t0, Histogram: &histogram.Histogram{
+		Count: 1, Sum: 1, PositiveSpans: []histogram.Span{{Length: 1}}, PositiveBuckets: []int64{1},
+	}}}
+	rs, _ := te.records(s)
+	before := parseRequest(t, "", rs[0].data)
+	s.Values[0], s.Rest[0].Histogram.PositiveBuckets[0] = 99, 99
+	te.records(scrapeOf(target("b:1"), seriesSet(50), t0)) // goes through the same scratch memory
+	if d := diff(before, parseRequest(t, "", rs[0].data)); d != "" {
+		t.Errorf("a queued record changed (-before +after):\n%s", d)
+	}
+}
+
+func TestSymbols(t *testing.T) {
+	s := newSymbols(nil)
+	long := strings.Repeat("x", 100) + "y"
+	if s.ref(long[99:]) != 1 || s.ref("xy") != 1 || s.ref("") != 0 {
+		t.Error("references are wrong")
+	}
+	over := newSymbols(s)
+	if over.ref("xy") != 1 || over.ref("new") != 2 || s.ref("other") != 2 || over.ref("new") != 2 {
+		t.Error("references of an extended table are wrong")
+	}
+}
