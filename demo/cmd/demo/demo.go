@@ -26,7 +26,7 @@ type demo struct {
 
 func (d *demo) run(ctx context.Context) (err error) {
 	began := time.Now()
-	d.screen.Printf("Building what is missing into %s", d.flags.bin)
+	d.screen.Printf("Building what is missing or out of date into %s", d.shownBin())
 	binaries, err := d.build(ctx)
 	if err != nil {
 		return err
@@ -66,7 +66,7 @@ func (d *demo) run(ctx context.Context) (err error) {
 		err = errors.Join(err, s.Down(end))
 	}()
 	d.screen.Printf("Everything is up after %s; remote write %s, a scrape every %s.", round(time.Since(began)), d.flags.protocol, scrapeInterval)
-	d.screen.Printf("%s", nextSteps(s, d.flags.bin, dir))
+	d.screen.Printf("%s", nextSteps(s, filepath.Join(d.shownBin(), "outrider"), dir))
 
 	up := time.Now()
 	if err := d.watch(ctx, s, up); err != nil {
@@ -76,6 +76,14 @@ func (d *demo) run(ctx context.Context) (err error) {
 		return err
 	}
 	return d.report(ctx, s, time.Since(up))
+}
+
+// shownBin is the folder of the binaries as seen from the root, where people are.
+func (d *demo) shownBin() string {
+	if rel, err := filepath.Rel(d.flags.root, d.flags.bin); err == nil && filepath.IsLocal(rel) {
+		return rel
+	}
+	return d.flags.bin
 }
 
 // interruptedOr prefers to say that we were interrupted over what came of it.
@@ -118,27 +126,27 @@ func (d *demo) watch(ctx context.Context, s *stack.Stack, up time.Time) error {
 		case err := <-s.Failed():
 			return err
 		case <-tick.C:
-			left := "Ctrl-C ends"
+			at := round(time.Since(up))
 			if d.flags.duration > 0 {
-				left = round(max(d.flags.duration-time.Since(up), 0)) + " left"
+				at += " of " + round(d.flags.duration)
 			}
-			d.screen.Status("%s", status(ctx, s, time.Since(up), left))
+			d.screen.Status("%s | %s", at, status(ctx, s))
 		}
 	}
 }
 
 // nextSteps are commands to try, to be copied as they are.
-func nextSteps(s *stack.Stack, bin, dir string) string {
+func nextSteps(s *stack.Stack, outrider, dir string) string {
 	url := ""
 	if s.Sidecar.URL != "http://127.0.0.1:9910" { // which is the default
 		url = " --url " + s.Sidecar.URL
 	}
 	var b strings.Builder
-	fmt.Fprintln(&b, "\nTry, in another terminal:")
+	fmt.Fprintln(&b, "\nTry, in another terminal (Ctrl-C here ends everything):")
 	for _, step := range []struct{ what, command string }{
 		{"ask Prometheus", fmt.Sprintf(`curl -s --data-urlencode 'query=go_goroutines{job="checkout"}' %s/api/v1/query`, s.Prometheus.URL)},
-		{"what the sidecar sees", fmt.Sprintf("%s targets%s", filepath.Join(bin, "outrider"), url)},
-		{"take a CPU profile", fmt.Sprintf("%s pprof checkout%s --type cpu --seconds 5 -o cpu.pb.gz && go tool pprof -top cpu.pb.gz", filepath.Join(bin, "outrider"), url)},
+		{"what the sidecar sees", fmt.Sprintf("%s targets%s", outrider, url)},
+		{"take a CPU profile", fmt.Sprintf("%s pprof checkout%s --type cpu --seconds 5 -o cpu.pb.gz && go tool pprof -top cpu.pb.gz", outrider, url)},
 		{"leak goroutines", fmt.Sprintf("curl -X POST '%s/faults/goroutine-leak?on=true'   (on=false ends it)", s.Service.URL)},
 		{"other faults", fmt.Sprintf("curl %s/faults", s.Service.URL)},
 		{"profiles that arrived", fmt.Sprintf("go tool pprof -top %s/checkout/process_cpu/*.pb.gz", filepath.Join(dir, "profiles"))},

@@ -18,13 +18,18 @@ var profileTypes = []struct{ name, stored string }{
 	{"block", "block"},
 }
 
-// status says in one line what has arrived. What does not answer within the second is "?".
-func status(ctx context.Context, s *stack.Stack, up time.Duration, left string) string {
+// status says in a short line what has arrived. What does not answer within the second is "?".
+func status(ctx context.Context, s *stack.Stack) string {
 	ctx, cancel := context.WithTimeout(ctx, time.Second)
 	defer cancel()
 	samples, series := "?", "?"
 	if head, err := s.Prometheus.Head(ctx); err == nil {
 		samples, series = thousands(head.Samples), thousands(head.Series)
+	}
+	sum := s.Pyroscope.Summary()
+	var profiles []string
+	for _, t := range profileTypes {
+		profiles = append(profiles, fmt.Sprintf("%s %d", t.name, sum.Profiles("checkout", t.stored)))
 	}
 	queue := "?"
 	if st, err := s.Sidecar.Status(ctx); err == nil {
@@ -34,13 +39,11 @@ func status(ctx context.Context, s *stack.Stack, up time.Duration, left string) 
 		}
 		queue = fmt.Sprint(n)
 	}
-	sum := s.Pyroscope.Summary()
-	var profiles []string
-	for _, t := range profileTypes {
-		profiles = append(profiles, fmt.Sprintf("%s %d", t.name, sum.Profiles("checkout", t.stored)))
+	line := fmt.Sprintf("%s samples, %s series | %s | queue %s", samples, series, strings.Join(profiles, " "), queue)
+	if n := sum.Refused(); n > 0 {
+		line += fmt.Sprintf(" | refused %d", n)
 	}
-	return fmt.Sprintf("%s: %s samples of %s series; profiles: %s; queued: %s; refused: %d; %s",
-		round(up), samples, series, strings.Join(profiles, ", "), queue, sum.Refused(), left)
+	return line
 }
 
 // thousands renders a count with separators.

@@ -137,19 +137,23 @@ func (s *Stack) watch(p *Process) {
 // Failed delivers the end of any process, in order or not.
 func (s *Stack) Failed() <-chan error { return s.failed }
 
-// StopSidecar ends the sidecar alone, which scrapes once more and delivers what it holds. A
-// sidecar that has ended already is no error here.
+// StopSidecar ends the sidecar alone, which scrapes once more and delivers what it holds.
 func (s *Stack) StopSidecar(ctx context.Context) error {
 	return s.Sidecar.Stop(ctx, stopTimeout)
 }
 
 // Down ends everything in the order of the flow of data, so that each part can hand on what
-// it holds. When ctx is done the rest is killed.
+// it holds. When ctx is done the rest is killed. A process that had ended before is no error
+// here: Failed has told of it.
 func (s *Stack) Down(ctx context.Context) error {
 	defer s.kill()
 	var errs []error
 	for _, p := range []*Process{s.Sidecar.Process, s.Load, s.Service.Process, s.Prometheus.Process} {
-		errs = append(errs, p.Stop(ctx, stopTimeout))
+		select {
+		case <-p.Done():
+		default:
+			errs = append(errs, p.Stop(ctx, stopTimeout))
+		}
 	}
 	return errors.Join(errs...)
 }
