@@ -69,7 +69,7 @@ func (h *history) forget(nowMs int64) {
 
 // fresh says whether an exemplar is newer than the last one of its series, and remembers it.
 func (l *lastSent) fresh(e exemplar.Exemplar) bool {
-	if e.Ts <= l.exemplar.Ts {
+	if exemplar.Compare(e, l.exemplar) <= 0 { // receivers compare them in this way as well
 		return false
 	}
 	if !e.HasTs && e.Value == l.exemplar.Value && labels.Equal(e.Labels, l.exemplar.Labels) {
