@@ -147,12 +147,16 @@ func (c *Console) status(w http.ResponseWriter, _ *http.Request) {
 	writeJSON(w, http.StatusOK, c.currentStatus())
 }
 
-// Age says how long ago t was: "never", "3s ago", "2h5m ago".
+// Age says how long ago t was: "never", "just now", "3s ago", "2h5m ago".
 func Age(now, t time.Time) string {
-	if t.IsZero() {
+	switch d := now.Sub(t); {
+	case t.IsZero():
 		return "never"
+	case d < time.Second:
+		return "just now"
+	default:
+		return Duration(d) + " ago"
 	}
-	return Duration(now.Sub(t)) + " ago"
 }
 
 // Duration writes d with two units at most: "350ms", "12s", "3m5s", "2h5m", "4d1h".

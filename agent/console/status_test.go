@@ -63,8 +63,15 @@ func TestDurations(t *testing.T) {
 			t.Errorf("Duration(%v) = %s, want %s", d, got, want)
 		}
 	}
-	if got := Age(at, time.Time{}); got != "never" {
-		t.Errorf("Age of nothing is %s", got)
+	for then, want := range map[time.Time]string{
+		{}:                              "never",
+		at.Add(time.Minute):             "just now", // by a clock that was set back
+		at.Add(-400 * time.Millisecond): "just now",
+		at.Add(-3 * time.Second):        "3s ago",
+	} {
+		if got := Age(at, then); got != want {
+			t.Errorf("Age(%v) = %s, want %s", then, got, want)
+		}
 	}
 	for n, want := range map[int64]string{0: "0 B", 1023: "1023 B", 1024: "1.0 KiB", 34567: "33.8 KiB", 5 << 20: "5.0 MiB", 1 << 50: "1024.0 TiB"} {
 		if got := Bytes(n); got != want {

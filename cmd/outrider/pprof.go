@@ -27,7 +27,7 @@ one. Without --seconds a CPU profile lasts as long as the configuration says.
 Examples:
   outrider pprof checkout
   outrider pprof checkout/pod-1:8080 --type cpu --seconds 10 -o cpu.pprof
-  outrider pprof --type memory -o - | go tool pprof -top /dev/stdin`
+  kubectl exec POD -c outrider -- outrider pprof --type memory -o - > memory.pprof`
 
 func registerPprof(app *kingpin.Application, add func(*kingpin.CmdClause, command)) {
 	cmd := app.Command("pprof", "Take a profile of a target now.").HelpLong(pprofHelp)
@@ -44,7 +44,7 @@ func registerPprof(app *kingpin.Application, add func(*kingpin.CmdClause, comman
 			o.output = "-" // which kingpin takes for the empty string
 		}
 		if o.output == "-" && isTerminal(io.Out) {
-			return errors.New("a profile is not for a terminal: give a file with -o, or pipe it into go tool pprof")
+			return errors.New("a profile is not for a terminal: give a file with -o, or redirect it into one")
 		}
 		if o.seconds < 0 {
 			return fmt.Errorf("--seconds %d: want a positive number", o.seconds)
