@@ -11,6 +11,8 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 	dto "github.com/prometheus/client_model/go"
 	"github.com/prometheus/common/expfmt"
+	"github.com/prometheus/prometheus/model/value"
+	"google.golang.org/protobuf/types/known/timestamppb"
 
 	"outrider/telemetry"
 )
@@ -114,10 +116,45 @@ func TestFloatHistogram(t *testing.T) {
 	if len(sc.Rest) != 1 || sc.Rest[0].Kind != telemetry.KindFloatHistogram || sc.Rest[0].FloatHistogram.Count != 3.5 || sc.Rest[0].TimeMs != testStartMs-5 {
 		t.Fatalf("got %s", dump(sc))
 	}
-	h.SampleSum = new(math.Float64frombits(0x7ff0000000000002)) // the staleness marker
-	body = protobuf(t, &dto.MetricFamily{Name: &name, Type: &typ, Metric: []*dto.Metric{{Histogram: h}}})
-	if sum := s.mustScrape(body, protoText).Rest[0].FloatHistogram.Sum; math.Float64bits(sum) == 0x7ff0000000000002 {
-		t.Error("a service can end its histogram")
+}
+
+func TestServiceCannotEndItsHistogram(t *testing.T) {
+	stale := new(math.Float64frombits(value.StaleNaN))
+	spans := []*dto.BucketSpan{{Offset: new(int32(0)), Length: new(uint32(1))}}
+	for name, h := range map[string]*dto.Histogram{
+		"integer": {SampleCount: new(uint64(1)), SampleSum: stale, PositiveSpan: spans, PositiveDelta: []int64{1}},
+		"float":   {SampleCountFloat: new(1.0), SampleSum: stale, PositiveSpan: spans, PositiveCount: []float64{1}},
+	} {
+		s := newSession(t, &Config{ScrapeNativeHistograms: new(true)})
+		sc := s.mustScrape(protobuf(t, &dto.MetricFamily{Name: &name, Type: new(dto.MetricType_HISTOGRAM), Metric: []*dto.Metric{{Histogram: h}}}), protoText)
+		for _, r := range sc.Rest {
+			if r.Histogram != nil && value.IsStaleNaN(r.Histogram.Sum) || r.FloatHistogram != nil && value.IsStaleNaN(r.FloatHistogram.Sum) {
+				t.Errorf("%s: a service can end its histogram", name)
+			}
+		}
+	}
+}
+
+func TestExemplarsOfHistogramInOrder(t *testing.T) {
+	var exemplars []*dto.Exemplar
+	for _, second := range []int64{30, 20, 10} {
+		exemplars = append(exemplars, &dto.Exemplar{Value: new(1.0), Timestamp: &timestamppb.Timestamp{Seconds: testStartMs/1000 - 100 + second}})
+	}
+	exemplars = append(exemplars, &dto.Exemplar{Value: new(1.0)}) // no telling whether it is new
+	scrape := func(s *session, exemplars []*dto.Exemplar) (seconds []int64) {
+		h := &dto.Histogram{SampleCount: new(uint64(0)), ZeroThreshold: new(0.001), Exemplars: exemplars}
+		sc := s.mustScrape(protobuf(t, &dto.MetricFamily{Name: new("h"), Type: new(dto.MetricType_HISTOGRAM), Metric: []*dto.Metric{{Histogram: h}}}), protoText)
+		for _, e := range sc.Rest[0].Exemplars {
+			seconds = append(seconds, e.Ts/1000-testStartMs/1000+100)
+		}
+		return seconds
+	}
+	s := newSession(t, &Config{ScrapeNativeHistograms: new(true)})
+	if diff := cmp.Diff([]int64{10, 20}, scrape(s, exemplars[1:])); diff != "" {
+		t.Error(diff)
+	}
+	if diff := cmp.Diff([]int64{30}, scrape(s, exemplars)); diff != "" {
+		t.Error(diff)
 	}
 }
 

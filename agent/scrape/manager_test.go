@@ -73,21 +73,37 @@ func TestRequestHeaders(t *testing.T) {
 }
 
 // counting starts a service that counts its connections.
-func counting(t *testing.T, h http.HandlerFunc) (address string, connections *atomic.Int64) {
-	connections = new(atomic.Int64)
+func counting(t *testing.T, h http.HandlerFunc) (address string, made, open *atomic.Int64) {
+	made, open = new(atomic.Int64), new(atomic.Int64)
 	s := httptest.NewUnstartedServer(h)
 	s.Config.ConnState = func(_ net.Conn, state http.ConnState) {
-		if state == http.StateNew {
-			connections.Add(1)
+		switch state {
+		case http.StateNew:
+			made.Add(1)
+			open.Add(1)
+		case http.StateClosed:
+			open.Add(-1)
 		}
 	}
 	s.Start()
 	t.Cleanup(s.Close)
-	return s.URL + "/metrics", connections
+	return s.URL + "/metrics", made, open
+}
+
+// reaches waits for a count that another process has to notice, such as a server that its
+// client has closed the connection.
+func reaches(t *testing.T, n *atomic.Int64, want int64) {
+	t.Helper()
+	for deadline := time.Now().Add(10 * time.Second); n.Load() != want; time.Sleep(time.Millisecond) {
+		if time.Now().After(deadline) {
+			t.Errorf("stays at %d, want %d", n.Load(), want)
+			return
+		}
+	}
 }
 
 func TestReloadKeepsTheLoop(t *testing.T) {
-	address, connections := counting(t, answer([]byte("a 1\nb{x=\"1\"} 1\n"), "Content-Type", text004))
+	address, made, open := counting(t, answer([]byte("a 1\nb{x=\"1\"} 1\n"), "Content-Type", text004))
 	r := newRig(t)
 	r.apply([]Job{checkout(nil)}, targetAt(t, address))
 	r.run()
@@ -116,7 +132,7 @@ func TestReloadKeepsTheLoop(t *testing.T) {
 	if got := markers(r.last()); got != "b" {
 		t.Errorf("ended %q", got)
 	}
-	if n := connections.Load(); n != 1 {
+	if n := made.Load(); n != 1 {
 		t.Errorf("%d connections", n)
 	}
 	for i, sc := range r.all() {
@@ -129,9 +145,12 @@ func TestReloadKeepsTheLoop(t *testing.T) {
 		c.HTTPClient.BasicAuth = &promconfig.BasicAuth{Username: "u", Password: "p"}
 	})}, targetAt(t, address))
 	r.scrapeAll()
-	if n := connections.Load(); n != 2 {
+	if n := made.Load(); n != 2 {
 		t.Errorf("%d connections", n)
 	}
+	reaches(t, open, 1)
+	r.stop()
+	reaches(t, open, 0)
 }
 
 func TestTargetGoesAndComesBack(t *testing.T) {

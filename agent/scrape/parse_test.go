@@ -6,8 +6,12 @@ import (
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
+	"github.com/prometheus/client_golang/prometheus"
+	dto "github.com/prometheus/client_model/go"
 	"github.com/prometheus/common/model"
+	"github.com/prometheus/prometheus/model/labels"
 	"github.com/prometheus/prometheus/model/relabel"
+	"github.com/prometheus/prometheus/model/value"
 )
 
 const (
@@ -146,6 +150,37 @@ old{secret="x"} 1
 `,
 		},
 		{
+			name:        "relabelling leaves nothing",
+			contentType: text004,
+			cfg:         Config{MetricRelabelConfigs: []*relabel.Config{dropLabels(".*")}},
+			body:        "a 1\n",
+			want:        "",
+		},
+		{
+			name:        "families that end without a sign",
+			contentType: openText,
+			body: `# TYPE a counter
+a_total 1
+ab_total 2
+b 3
+# TYPE c gaugehistogram
+c_bucket{le="+Inf"} 1
+c_gsum 1
+c_gcount 1
+# TYPE d_total counter
+d_total_total 1
+# EOF
+`,
+			want: `{__name__="a_total", instance="pod-1:8080", job="checkout"} 1 # a counter "" ""
+{__name__="ab_total", instance="pod-1:8080", job="checkout"} 2
+{__name__="b", instance="pod-1:8080", job="checkout"} 3
+{__name__="c_bucket", instance="pod-1:8080", job="checkout", le="+Inf"} 1 # c gaugehistogram "" ""
+{__name__="c_gsum", instance="pod-1:8080", job="checkout"} 1 # c gaugehistogram "" ""
+{__name__="c_gcount", instance="pod-1:8080", job="checkout"} 1 # c gaugehistogram "" ""
+{__name__="d_total_total", instance="pod-1:8080", job="checkout"} 1
+`,
+		},
+		{
 			name:        "nothing at all",
 			contentType: text004,
 			body:        "",
@@ -181,6 +216,16 @@ b{job=""} 2
 		if diff := cmp.Diff(tc.want, dump(s.mustScrape(body, text004))); diff != "" {
 			t.Errorf("honor_labels %v:\n%s", tc.honor, diff)
 		}
+	}
+}
+
+func TestLabelsOfBothAreMovedInOrder(t *testing.T) {
+	s := newSession(t, &Config{})
+	s.st.rules.target = labels.FromStrings("exported_instance", "ours-2", "instance", "ours")
+	const want = `{__name__="a", exported_exported_exported_instance="theirs-2", exported_exported_instance="theirs", exported_instance="ours-2", instance="ours"} 1
+`
+	if diff := cmp.Diff(want, dump(s.mustScrape(`a{instance="theirs",exported_instance="theirs-2"} 1`, text004))); diff != "" {
+		t.Error(diff)
 	}
 }
 
@@ -282,6 +327,19 @@ func TestParseRefuses(t *testing.T) {
 	}
 }
 
+func TestParseRefusesBytesInProtobuf(t *testing.T) {
+	reg := prometheus.NewRegistry()
+	reg.MustRegister(prometheus.NewGauge(prometheus.GaugeOpts{Name: "name_here", Help: "help_here", ConstLabels: prometheus.Labels{"label_here": "value_here"}}))
+	good := gathered(t, reg)
+	for _, part := range []string{"name_here", "help_here", "label_here", "value_here"} {
+		s := newSession(t, &Config{})
+		sc := s.scrape(strings.Replace(good, part, strings.Repeat("\xff", len(part)), 1), protoText)
+		if s.err == nil || !sc.Failed {
+			t.Errorf("%s of bytes that are not UTF-8: accepted", part)
+		}
+	}
+}
+
 func TestParseErrorIsBounded(t *testing.T) {
 	s := newSession(t, &Config{})
 	s.scrape(`a{b="`+strings.Repeat("x", 1<<20)+"\n", text004)
@@ -332,8 +390,9 @@ func TestDuplicatesFirstWins(t *testing.T) {
 }
 
 func TestServiceCannotSendMarkers(t *testing.T) {
-	stale := math.Float64frombits(0x7ff0000000000002)
-	if v := neverStale(stale); !math.IsNaN(v) || math.Float64bits(v) == math.Float64bits(stale) {
+	stale := math.Float64frombits(value.StaleNaN)
+	body := protobuf(t, &dto.MetricFamily{Name: new("a"), Type: new(dto.MetricType_GAUGE), Metric: []*dto.Metric{{Gauge: &dto.Gauge{Value: &stale}}}})
+	if v := newSession(t, &Config{}).mustScrape(body, protoText).Values[0]; !math.IsNaN(v) || value.IsStaleNaN(v) {
 		t.Errorf("%x", math.Float64bits(v))
 	}
 }

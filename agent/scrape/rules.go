@@ -49,6 +49,9 @@ func newRules(target labels.Labels, cfg *Config) (*rules, error) {
 		labelValueLimit: int(cfg.LabelValueLengthLimit),
 	}
 	for i, rule := range cfg.MetricRelabelConfigs {
+		if rule == nil {
+			return nil, fmt.Errorf("metric_relabel_configs[%d]: empty", i)
+		}
 		own := *rule // Validate sets what is missing
 		if err := own.Validate(model.UTF8Validation); err != nil {
 			return nil, fmt.Errorf("metric_relabel_configs[%d]: %w", i, err)

@@ -6,6 +6,7 @@ import (
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
+	"github.com/prometheus/prometheus/model/labels"
 	"github.com/prometheus/prometheus/model/relabel"
 
 	"outrider/telemetry"
@@ -66,6 +67,24 @@ func TestStaleness(t *testing.T) {
 			cfg:    Config{HonorTimestamps: true, TrackTimestampsStaleness: true},
 			bodies: []string{fmt.Sprintf("a 1 %d\nb 1\n", testStartMs-5), fmt.Sprintf("a 1 %d\n", testStartMs-5), "c 1\n"},
 			want:   []string{"", "b", "a"},
+		},
+		{
+			name:   "what never had a sample needs no marker",
+			cfg:    Config{HonorTimestamps: true, TrackTimestampsStaleness: true},
+			bodies: []string{"a 1 1700000000\n", "b 1\n"},
+			want:   []string{"", ""},
+		},
+		{
+			name:   "what has no sample that can be taken still runs",
+			cfg:    Config{HonorTimestamps: true, TrackTimestampsStaleness: true},
+			bodies: []string{at("a 1", 500), "a 1 1700000000\n", at("a 1", 400), "b 1\n"},
+			want:   []string{"", "", "", "a"},
+		},
+		{
+			name:   "what is held back still runs",
+			cfg:    Config{HonorTimestamps: true, TrackTimestampsStaleness: true},
+			bodies: []string{at("a 1", 1500), "a 1\n", "b 1\n"},
+			want:   []string{"", "", "a"},
 		},
 		{
 			name:   "a marker is never older than what it ends",
@@ -214,6 +233,20 @@ func TestMemoryIsBounded(t *testing.T) {
 	})
 }
 
+func TestMarkersOfManySeriesAreForgotten(t *testing.T) {
+	s := newSession(t, &Config{})
+	s.mustScrape(exposition(10_000, 1), text004)
+	if sc := s.scrape("{", text004); len(sc.Rest) != 10_000 {
+		t.Fatalf("%d markers", len(sc.Rest))
+	}
+	for range 2 {
+		s.mustScrape("a 1\n", text004)
+	}
+	if n := cap(s.st.draft.rest); n > keepRest {
+		t.Errorf("room for %d samples kept", n)
+	}
+}
+
 func TestSeriesTableCollisions(t *testing.T) {
 	table := newSeriesTable()
 	a, b, c := &series{labels: testTarget}, &series{}, &series{}
@@ -223,6 +256,11 @@ func TestSeriesTableCollisions(t *testing.T) {
 	if table.get(testTarget) != a {
 		t.Error("not found")
 	}
+	a.labels = labels.FromStrings("another", "one")
+	if got := table.get(testTarget); got == a || !labels.Equal(got.labels, testTarget) || table.get(testTarget) != got {
+		t.Errorf("got %s", got.labels)
+	}
+	table.sweep(func(s *series) bool { return s == a || s == b || s == c })
 	table.sweep(func(s *series) bool { return s != b })
 	if table.len != 2 {
 		t.Errorf("len %d", table.len)

@@ -171,12 +171,16 @@ func TestClockSteps(t *testing.T) {
 					c.lastMs = nil // the recorder must not mind
 				}
 				c.step.Store(int64(tc.step))
-				c.wait(4 * testInterval)
+				c.wait(testInterval)
+				if n := c.Status()[0].Samples; n != 1 {
+					t.Errorf("%d samples on the targets page", n)
+				}
+				c.wait(3 * testInterval)
 				if got := c.intervals(before); got != tc.want {
 					t.Errorf("got %s, want %s", got, tc.want)
 				}
 				for _, sc := range c.all() {
-					if sc.Failed || len(sc.Rest) > 0 {
+					if sc.Failed || len(sc.Rest) > 0 || sc.Series.Len() != 1+5 {
 						t.Errorf("at %d: %s", sc.TimeMs, dump(sc))
 					}
 				}
