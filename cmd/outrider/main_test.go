@@ -12,6 +12,7 @@ import (
 	"os"
 	"strings"
 	"sync"
+	"syscall"
 	"testing"
 	"time"
 
@@ -43,6 +44,7 @@ func TestScripts(t *testing.T) {
 			"occupy":   cmdOccupy,
 			"await":    cmdAwait,
 			"fetch":    cmdFetch,
+			"signal":   cmdSignal,
 		},
 		UpdateScripts: *update,
 	})
@@ -144,6 +146,19 @@ func cmdFetch(ts *testscript.TestScript, neg bool, args []string) {
 	code, body, err := get(ctx, args[0], args[1])
 	ts.Check(err)
 	fmt.Fprintf(ts.Stdout(), "%d\n%s", code, body)
+}
+
+// cmdSignal sends TERM, INT or HUP to the sidecar that holds a lock file, whose pid is in it.
+func cmdSignal(ts *testscript.TestScript, neg bool, args []string) {
+	if neg || len(args) != 2 {
+		ts.Fatalf("usage: signal NAME LOCKFILE")
+	}
+	signals := map[string]syscall.Signal{"TERM": syscall.SIGTERM, "INT": syscall.SIGINT, "HUP": syscall.SIGHUP}
+	var pid int
+	if _, err := fmt.Sscan(ts.ReadFile(args[1]), &pid); err != nil {
+		ts.Fatalf("signal: %v", err)
+	}
+	ts.Check(syscall.Kill(pid, signals[args[0]]))
 }
 
 func get(ctx context.Context, method, url string) (int, string, error) {
