@@ -102,6 +102,22 @@ func TestDecodeKeepsTheBytesOfTheService(t *testing.T) {
 	}
 }
 
+// A bomb must cost no more than the bound.
+func TestGunzipIsBounded(t *testing.T) {
+	const limit = 1 << 20
+	bomb := compress(make([]byte, 64<<20))
+	var before, after runtime.MemStats
+	runtime.ReadMemStats(&before)
+	_, err := gunzip(bomb, limit)
+	runtime.ReadMemStats(&after)
+	if err == nil {
+		t.Error("no error")
+	}
+	if taken := after.TotalAlloc - before.TotalAlloc; taken > 16*limit {
+		t.Errorf("allocated %d KiB for a bound of %d", taken>>10, limit>>10)
+	}
+}
+
 func flip(b []byte, i int) []byte {
 	b = bytes.Clone(b)
 	b[i] ^= 0x55

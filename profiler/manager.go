@@ -206,9 +206,14 @@ func (t *target) halt() {
 	}
 }
 
-// Run takes profiles until ctx is done and returns when all captures have ended.
+// Run takes profiles until ctx is done and returns when all of these captures have ended. It
+// may run once at a time.
 func (m *Manager) Run(ctx context.Context) error {
 	m.mu.Lock()
+	if m.ctx != nil {
+		m.mu.Unlock()
+		panic("BUG: Run is running")
+	}
 	m.ctx = ctx
 	for _, t := range m.targets {
 		t.start(ctx)

@@ -92,6 +92,51 @@ func TestTypeTurnedOffAndOn(t *testing.T) {
 	})
 }
 
+// A capture that is under way still has the CPU profiler after a reload.
+func TestArbiterOutlivesAReload(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		r := newRig(t)
+		r.apply(t, Config{}, r.target)
+		errs := make(chan error)
+		capture := func() {
+			_, _, err := r.Capture(t.Context(), "", "cpu", 60)
+			errs <- err
+		}
+		go capture()
+		time.Sleep(time.Second)
+		r.apply(t, Config{CaptureTimeout: model.Duration(20 * time.Second)}, r.target)
+		go capture()
+		for range 2 {
+			if err := <-errs; err != nil {
+				t.Error(err)
+			}
+		}
+		r.service.set(func(s *service) {
+			if s.most != 1 {
+				t.Errorf("%d CPU profiles at once", s.most)
+			}
+		})
+	})
+}
+
+// A service that starts after the sidecar is watched from its start, whatever is reloaded
+// before its first capture.
+func TestWatchOutlivesAReload(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		r := newRig(t)
+		r.apply(t, Config{}, r.target)
+		born := time.Now().Add(time.Second)
+		r.born.Store(&born)
+		time.Sleep(2 * time.Second)
+		r.apply(t, Config{CaptureTimeout: model.Duration(20 * time.Second)}, r.target)
+		r.run(t.Context())
+		time.Sleep(time.Minute)
+		if n := len(r.of("mutex")); n != 1 {
+			t.Errorf("%d mutex profiles, want the first whole", n)
+		}
+	})
+}
+
 func TestTargetThatGoes(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		r := newRig(t)

@@ -7,6 +7,7 @@ import (
 	"log/slog"
 	"math/rand/v2"
 	"reflect"
+	"strings"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -201,9 +202,10 @@ func (ep *endpoint) rest(it *item, a answer, log *slog.Logger) {
 }
 
 // limit handles a rate limit. A profile larger than the burst never passes, whatever we
-// wait, and must not make the others wait.
+// wait, and must not make the others wait. ("push rate limit (4.0 MiB) exceeded while adding
+// 2.9 MiB" is all that a server says of that.)
 func (ep *endpoint) limit(it *item, a answer, log *slog.Logger) {
-	if it.profile.Size < burstLimit {
+	if it.profile.Size < burstLimit || !strings.Contains(a.err.Error(), "while adding") {
 		ep.rest(it, a, log)
 		return
 	}

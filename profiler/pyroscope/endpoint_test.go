@@ -132,6 +132,14 @@ func TestServerThatFindsEverythingGarbage(t *testing.T) {
 		if n := r.value(r.metrics.delivered); n < 19 {
 			t.Errorf("%v profiles delivered", n)
 		}
+		// From now on a broken profile is to blame again.
+		before := r.dropped(lostRejected)
+		r.server.blame("bad", a)
+		r.push("bad")
+		time.Sleep(2 * time.Minute)
+		if n := r.dropped(lostRejected) - before; n != 1 {
+			t.Errorf("%v profiles dropped after the server recovered", n)
+		}
 	})
 }
 
@@ -190,6 +198,30 @@ func TestOutage(t *testing.T) {
 		}
 		if s := r.status(); s.LastError != "" {
 			t.Errorf("last error %q", s.LastError)
+		}
+	})
+}
+
+// Requests that fail together are one failure, and a success forgets all failures.
+func TestBackoff(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		r := newRig(t, Options{})
+		r.server.set(func() { r.server.delay = time.Second })
+		r.run()
+		r.push("first")
+		time.Sleep(2 * time.Second)
+		for round := range 3 {
+			down := reply{status: 503}
+			r.server.every(&down)
+			for range senders {
+				r.push("x")
+			}
+			time.Sleep(time.Second) // all four fail
+			r.server.every(nil)
+			time.Sleep(retryMin + 2*time.Second)
+			if n := r.status().Queued; n != 0 {
+				t.Errorf("round %d: %d profiles still wait", round, n)
+			}
 		}
 	})
 }

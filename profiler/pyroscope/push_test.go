@@ -89,7 +89,8 @@ func TestRedirects(t *testing.T) {
 	for _, status := range []int{302, 307} {
 		double := &server{t: t}
 		mux := http.NewServeMux()
-		mux.Handle("/new/", http.StripPrefix("/new", double))
+		mux.Handle("POST /new/", http.StripPrefix("/new", double))
+		mux.HandleFunc("GET /new/", func(http.ResponseWriter, *http.Request) {}) // 200, as a login page
 		mux.HandleFunc("/", func(w http.ResponseWriter, r *http.Request) {
 			http.Redirect(w, r, "/new"+r.URL.Path, status)
 		})
