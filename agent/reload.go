@@ -133,6 +133,7 @@ func (a *Agent) applySources(cfg *config.Config, targets telemetry.Targets) erro
 		jobs = append(jobs, a.selfScrapeJob(cfg))
 		metrics[selfTargetJob] = []*telemetry.Target{a.selfTarget()}
 	}
+	a.console.SetTargets(metrics) // first: it takes scrapes of the targets it knows alone
 	if err := a.scraper.Apply(jobs, metrics); err != nil {
 		return fmt.Errorf("scrape_configs: %w", err)
 	}
@@ -140,7 +141,6 @@ func (a *Agent) applySources(cfg *config.Config, targets telemetry.Targets) erro
 		return fmt.Errorf("profile_configs: %w", err)
 	}
 	a.lives.keep(metrics)
-	a.console.SetTargets(metrics)
 	return nil
 }
 
