@@ -129,33 +129,24 @@ func (st *state) take(p textparse.Parser, smp *sample, timeMs int64, t *tally) e
 	}
 	st.describe(s, smp.family)
 
-	at, ok := timeMs, true
+	at, news, runs := timeMs, true, true
 	if own {
 		at = *smp.ts
-		ok = s.takesOwn(at, timeMs, t)
+		news, runs = s.takesOwn(at, timeMs, t)
 	} else if at <= s.lastMs { // it once had a timestamp from the future
 		t.outOfOrder++
-		ok = false
+		news, runs = false, false
 	}
-	if !own || st.rules.trackTimestamps {
-		st.track(s, ok, own || smp.isHistogram())
+	if runs && s.tracked != st.iter && (!own || st.rules.trackTimestamps) {
+		s.tracked = st.iter
+		if own || smp.isHistogram() {
+			st.draft.others = append(st.draft.others, s)
+		}
 	}
-	if !ok {
+	if !news {
 		return nil
 	}
 	return st.put(p, s, smp, at, own, t)
-}
-
-// track notes that the series runs, and has to be ended when it goes. One that has no sample
-// now does so only if it had one before.
-func (st *state) track(s *series, hasSample, elsewhere bool) {
-	if s.tracked == st.iter || !hasSample && s.lastMs == 0 {
-		return
-	}
-	s.tracked = st.iter
-	if elsewhere || !hasSample {
-		st.draft.others = append(st.draft.others, s)
-	}
 }
 
 // line finds what the bytes of a sample mean. What it does not know yet goes through the

@@ -34,12 +34,13 @@ func (st *state) checkSampleLimit(t *tally) error {
 		st.draft.taken+t.excess, st.rules.sampleLimit, excerpt(t.firstExcess.String()))
 }
 
-// takesOwn says whether the series takes a sample with a timestamp of its own. The same one
-// again is no news: it stays in the exposition until there is a newer one.
-func (s *series) takesOwn(at, timeMs int64, t *tally) bool {
+// takesOwn says whether a sample with a timestamp of its own is news, and whether the series
+// runs. The same timestamp again is no news: it is exposed until there is a newer one.
+func (s *series) takesOwn(at, timeMs int64, t *tally) (news, runs bool) {
 	s.ownTime = true
 	switch {
-	case at == s.lastMs:
+	case at == s.lastMs && at != 0:
+		return false, true
 	case at > timeMs+maxAhead.Milliseconds():
 		t.tooNew++
 	case at < timeMs-maxAge.Milliseconds():
@@ -47,9 +48,9 @@ func (s *series) takesOwn(at, timeMs int64, t *tally) bool {
 	case at < s.lastMs:
 		t.outOfOrder++
 	default:
-		return true
+		return true, true
 	}
-	return false
+	return false, false
 }
 
 // put adds a sample to the draft: a plain float to its column, all else to the rest.
