@@ -12,7 +12,6 @@ import (
 
 	"outrider/agent/console"
 	"outrider/demo/internal/stack"
-	"outrider/demo/pyrodouble"
 )
 
 // target returns the target of a job, or an empty one.
@@ -96,67 +95,4 @@ func TestReload(t *testing.T) {
 		t.Errorf("%v samples of up after %v scrapes", got, scrapes)
 	}
 	r.noRejects(prom)
-}
-
-// TestProfiles wants all five types to arrive, and none to be lost when the receiver is out
-// of service for a while.
-func TestProfiles(t *testing.T) {
-	r := newRig(t)
-	prom := r.prometheus(r.address("127.0.0.1"), "")
-	pyroscope := r.pyroscope()
-	service := r.service(r.address("127.0.0.1"))
-	r.load(service)
-	sidecar := r.sidecar(stack.SidecarConfig{
-		ScrapeInterval: interval, Target: service.Address, WriteURL: prom.WriteURL(), Message: stack.MessageV1, PyroscopeURL: pyroscope.URL,
-	}.YAML())
-
-	names := []string{"process_cpu", "memory", "goroutine", "mutex", "block"}
-	each := func(least int) func(context.Context) error {
-		return func(context.Context) error {
-			sum := pyroscope.Summary()
-			for _, name := range names {
-				if n := sum.Profiles("checkout", name); n < least {
-					return fmt.Errorf("%d of %s, want %d; %+v", n, name, least, sum)
-				}
-			}
-			return nil
-		}
-	}
-	r.eventually("profiles of each type", each(1))
-	totals, err := pyroscope.Totals(r.ctx, "checkout")
-	r.must(err)
-	for _, id := range []string{
-		"process_cpu:cpu:nanoseconds:cpu:nanoseconds", "process_cpu:samples:count:cpu:nanoseconds",
-		"memory:alloc_objects:count:space:bytes", "memory:alloc_space:bytes:space:bytes",
-		"memory:inuse_objects:count:space:bytes", "memory:inuse_space:bytes:space:bytes",
-		"goroutine:goroutine:count:goroutine:count",
-		"mutex:contentions:count:contentions:count", "mutex:delay:nanoseconds:contentions:count",
-		"block:contentions:count:contentions:count", "block:delay:nanoseconds:contentions:count",
-	} {
-		if totals[id] <= 0 {
-			t.Errorf("%s adds up to %d; there is %v", id, totals[id], totals)
-		}
-	}
-	_, port, _ := strings.Cut(service.Address, ":")
-	for _, st := range pyroscope.Summary().Stored {
-		if st.Service != "checkout" || len(st.Instances) != 1 || st.Instances[0] != "pod-1:"+port {
-			t.Errorf("%s is of service %s, instances %v", st.Name, st.Service, st.Instances)
-		}
-	}
-
-	pyroscope.SetOutage(pyrodouble.Reset)
-	r.eventually("a push into the outage", func(context.Context) error {
-		if pyroscope.Summary().Outage == 0 {
-			return errors.New("none")
-		}
-		return nil
-	})
-	pyroscope.SetOutage(pyrodouble.None)
-	r.flush(sidecar)
-	lost, err := sidecar.Lost(r.ctx)
-	r.must(err)
-	if sum := pyroscope.Summary(); sum.Refused() > 0 || len(lost) > 0 {
-		t.Errorf("refused: %v (%s); lost: %v", sum.Rejected, sum.LastError, lost)
-	}
-	r.eventually("profiles after the outage", each(2))
 }

@@ -51,13 +51,14 @@ func New(opts Options) (*Server, error) {
 	}, nil
 }
 
-// Handler returns the HTTP side: the push and query services, GET /ready, and GET /summary
-// with what Summary returns, as JSON.
+// Handler returns the HTTP side: the push and query services, POST /ingest, GET /ready, and
+// GET /summary with what Summary returns, as JSON.
 func (s *Server) Handler() http.Handler {
 	mux := http.NewServeMux()
 	limit := connect.WithReadMaxBytes(s.opts.Limits.MaxBodySize)
 	mux.Handle(pushv1connect.NewPusherServiceHandler(pusher{s}, limit))
 	mux.Handle(querierv1connect.NewQuerierServiceHandler(querier{server: s}, limit))
+	mux.HandleFunc("POST /ingest", s.ingest)
 	mux.HandleFunc("GET /ready", func(w http.ResponseWriter, _ *http.Request) {
 		fmt.Fprintln(w, "ready")
 	})

@@ -18,7 +18,8 @@ type ServiceOptions struct {
 	Name    string // of the process; empty means checkout
 	Address string // host:port to listen on
 	LogDir  string
-	Netns   *Netns // nil means ours
+	Args    []string // further flags
+	Netns   *Netns   // nil means ours
 }
 
 // StartService starts a checkout and waits until it answers.
@@ -27,7 +28,7 @@ func StartService(ctx context.Context, opts ServiceOptions) (*Service, error) {
 		opts.Name = "checkout"
 	}
 	process, err := Start(Spec{
-		Name: opts.Name, Path: opts.Binary, Args: []string{"-listen=" + opts.Address},
+		Name: opts.Name, Path: opts.Binary, Args: append([]string{"-listen=" + opts.Address}, opts.Args...),
 		LogDir: opts.LogDir, Netns: opts.Netns,
 	})
 	if err != nil {
