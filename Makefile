@@ -95,14 +95,14 @@ servers: $(BIN)/prometheus $(BIN)/promtool
 
 $(BIN)/prometheus: tools/go.mod
 	@echo "building Prometheus (a few minutes the first time)"
-	go build -C tools -tags remove_all_sd -o $@ github.com/prometheus/prometheus/cmd/prometheus
+	CGO_ENABLED=0 go build -C tools -trimpath -tags remove_all_sd -o $@ github.com/prometheus/prometheus/cmd/prometheus
 	@touch $@
 
 $(BIN)/promtool: tools/go.mod
 	@echo "building promtool"
-	go build -C tools -tags remove_all_sd -o $@ github.com/prometheus/prometheus/cmd/promtool
+	CGO_ENABLED=0 go build -C tools -trimpath -tags remove_all_sd -o $@ github.com/prometheus/prometheus/cmd/promtool
 	@touch $@
 
 $(BIN)/staticcheck: tools/go.mod
-	go build -C tools -o $@ honnef.co/go/tools/cmd/staticcheck
+	CGO_ENABLED=0 go build -C tools -trimpath -o $@ honnef.co/go/tools/cmd/staticcheck
 	@touch $@

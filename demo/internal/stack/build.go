@@ -74,7 +74,7 @@ func (b *Builder) pinned(ctx context.Context, name string) (string, error) {
 	}
 	if info, err := buildinfo.ReadFile(b.path(name)); err == nil &&
 		info.Path == prometheusModule+"/cmd/"+name && info.Main.Version == want {
-		return b.path(name), nil
+		return filepath.Abs(b.path(name)) // processes are started in folders of their own
 	}
 	// The service discoveries that are left out are most of the size and of the time.
 	return b.build(ctx, name, tools, "-tags", "remove_all_sd", prometheusModule+"/cmd/"+name)
