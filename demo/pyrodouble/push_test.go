@@ -197,7 +197,7 @@ func TestNegativeSamplesAreDropped(t *testing.T) {
 	if sum := d.Summary(); sum.DroppedSamples != 1 || sum.Profiles("checkout", "process_cpu") != 1 {
 		t.Errorf("dropped %d samples of %+v, want one of one profile", sum.DroppedSamples, sum.Stored)
 	}
-	if got := total(t, d, "process_cpu:samples:count:cpu:nanoseconds"); got != 1 {
+	if got := total(fetch(t, d, "process_cpu:samples:count:cpu:nanoseconds", "{}")); got != 1 {
 		t.Errorf("total %d, want that of the other sample, 1", got)
 	}
 }

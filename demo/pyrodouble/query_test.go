@@ -32,15 +32,21 @@ func push(t *testing.T, d *double, ls []*typesv1.LabelPair, p *googlev1.Profile)
 	}
 }
 
-// total asks for everything of one type and adds it up.
-func total(t *testing.T, d *double, profileType string) (sum int64) {
+// fetch asks for everything of one type as one profile.
+func fetch(t *testing.T, d *double, profileType, selector string) *googlev1.Profile {
 	t.Helper()
-	resp, err := d.querier.SelectMergeProfile(context.Background(), connect.NewRequest(
-		&querierv1.SelectMergeProfileRequest{ProfileTypeID: profileType, LabelSelector: "{}", Start: from, End: till}))
+	resp, err := d.querier.SelectMergeStacktraces(context.Background(), connect.NewRequest(&querierv1.SelectMergeStacktracesRequest{
+		ProfileTypeID: profileType, LabelSelector: selector, Start: from, End: till,
+		Format: querierv1.ProfileFormat_PROFILE_FORMAT_PPROF}))
 	if err != nil {
 		t.Fatal(err)
 	}
-	for _, s := range resp.Msg.Sample {
+	return resp.Msg.GetPprof().GetProfile()
+}
+
+// total adds up the samples of a profile with one sample type.
+func total(p *googlev1.Profile) (sum int64) {
+	for _, s := range p.GetSample() {
 		sum += s.Value[0]
 	}
 	return sum
@@ -136,13 +142,7 @@ func TestMergePprof(t *testing.T) {
 		{"nothing", cpuType, `{service_name="payment"}`, map[string]int64{}},
 	} {
 		t.Run(tc.name, func(t *testing.T) {
-			resp, err := d.querier.SelectMergeStacktraces(context.Background(), connect.NewRequest(&querierv1.SelectMergeStacktracesRequest{
-				ProfileTypeID: tc.profileType, LabelSelector: tc.selector, Start: from, End: till,
-				Format: querierv1.ProfileFormat_PROFILE_FORMAT_PPROF}))
-			if err != nil {
-				t.Fatal(err)
-			}
-			p := resp.Msg.Pprof.Profile
+			p := fetch(t, d, tc.profileType, tc.selector)
 			got := map[string]int64{}
 			for _, s := range p.Sample {
 				leaf := p.Location[s.LocationId[0]-1].Line[0]
@@ -152,6 +152,19 @@ func TestMergePprof(t *testing.T) {
 				t.Error(diff)
 			}
 		})
+	}
+}
+
+func TestMergeProfile(t *testing.T) {
+	d := filled(t)
+	//lint:ignore SA1019 the server answers it still
+	resp, err := d.querier.SelectMergeProfile(context.Background(), connect.NewRequest(
+		&querierv1.SelectMergeProfileRequest{ProfileTypeID: cpuType, Start: from, End: till}))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if got, want := total(resp.Msg), int64(160_000_000); got != want {
+		t.Errorf("total %d, want %d", got, want)
 	}
 }
 
@@ -215,16 +228,7 @@ func TestSampleLabelsMakeSeries(t *testing.T) {
 		p.Sample[0].Label = []*googlev1.Label{{Key: n, Str: n + 1}, {Key: n + 2, Str: n + 3}, {Key: n + 4, Str: n + 5}}
 	}))
 	for selector, want := range map[string]int64{`{endpoint="/cart"}`: 30_000_000, `{endpoint=""}`: 10_000_000, `{span_id!=""}`: 0, `{service_name="theirs"}`: 0} {
-		resp, err := d.querier.SelectMergeProfile(context.Background(), connect.NewRequest(
-			&querierv1.SelectMergeProfileRequest{ProfileTypeID: cpuType, LabelSelector: selector, Start: from, End: till}))
-		if err != nil {
-			t.Fatal(err)
-		}
-		var got int64
-		for _, s := range resp.Msg.Sample {
-			got += s.Value[0]
-		}
-		if got != want {
+		if got := total(fetch(t, d, cpuType, selector)); got != want {
 			t.Errorf("%s: %d, want %d", selector, got, want)
 		}
 	}
