@@ -93,25 +93,27 @@ func (m *Manager) Apply(jobs []Job, targets map[string][]*telemetry.Target) erro
 	if err != nil {
 		return err
 	}
-	wanted := map[string]*telemetry.Target{}
+	wanted := map[string]bool{}
 	for name := range next {
 		for _, t := range targets[name] {
-			wanted[t.Key()] = t
+			wanted[t.Key()] = true
 		}
 	}
 	for key, t := range m.targets {
-		if wanted[key] == nil {
+		if !wanted[key] {
 			t.halt()
 			delete(m.targets, key)
 		}
 	}
 	arbiters := map[string]*arbiter{}
-	for key, t := range wanted {
-		url := t.URL.String()
-		if arbiters[url] == nil {
-			arbiters[url] = cmp.Or(m.arbiters[url], newArbiter())
+	for name, j := range next {
+		for _, t := range targets[name] {
+			url := t.URL.String()
+			if arbiters[url] == nil {
+				arbiters[url] = cmp.Or(m.arbiters[url], newArbiter())
+			}
+			m.watch(t, j, arbiters[url])
 		}
-		m.watch(key, t, next[t.Job], arbiters[url])
 	}
 	for name, old := range m.jobs {
 		if next[name] == nil {
@@ -158,7 +160,8 @@ func (m *Manager) resolve(jobs []Job) (map[string]*job, error) {
 }
 
 // watch sees to it that a target has the tasks that its job asks for.
-func (m *Manager) watch(key string, tt *telemetry.Target, j *job, a *arbiter) {
+func (m *Manager) watch(tt *telemetry.Target, j *job, a *arbiter) {
+	key := tt.Key()
 	old := m.targets[key]
 	if old != nil && old.job == j {
 		return

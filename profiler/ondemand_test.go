@@ -15,7 +15,10 @@ import (
 
 func TestCaptureOnDemand(t *testing.T) {
 	srv := pprofServer(t)
-	m := New(Options{Logger: discard(), Registerer: prometheus.NewRegistry()})
+	m := New(Options{
+		Logger: discard(), Registerer: prometheus.NewRegistry(),
+		Sink: func(*telemetry.Profile) error { return nil }, // of the schedule, which goes on
+	})
 	target := newTarget(t, "checkout", srv.URL+"/debug/pprof")
 	if err := m.Apply([]Job{{Name: "checkout"}}, map[string][]*telemetry.Target{"checkout": {target}}); err != nil {
 		t.Fatal(err)

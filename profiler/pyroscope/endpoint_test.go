@@ -216,7 +216,10 @@ func TestBackoff(t *testing.T) {
 			for range senders {
 				r.push("x")
 			}
-			time.Sleep(time.Second) // all four fail
+			time.Sleep(1100 * time.Millisecond) // all four fail
+			if n := r.status().Queued; n != senders {
+				t.Errorf("round %d: %d profiles wait", round, n)
+			}
 			r.server.every(nil)
 			time.Sleep(retryMin + 2*time.Second)
 			if n := r.status().Queued; n != 0 {

@@ -146,6 +146,9 @@ func TestRunEndsInTheMiddle(t *testing.T) {
 		time.Sleep(time.Second)
 		r.stop()
 		r.expectQueue(2)
+		if n := testutil.CollectAndCount(r.metrics.retries); n != 0 {
+			t.Errorf("our own end was counted as a failure")
+		}
 		r.run()
 		time.Sleep(time.Minute)
 		r.expectQueue(0)
