@@ -50,7 +50,7 @@ func prepare(s *spec, target *telemetry.Target, prev *past, cur *captured, start
 			p.TimeNanos = cur.begin.UnixNano()
 		}
 	}
-	out := &telemetry.Profile{Target: target, Type: s.name, Time: cur.end, Data: cur.data, Size: cur.size}
+	out := &telemetry.Profile{Target: target, Type: s.name, Series: s.series, Time: cur.end, Data: cur.data, Size: cur.size}
 	if s.duration > 0 {
 		out.Duration = time.Duration(p.DurationNanos)
 		if out.Duration <= 0 {

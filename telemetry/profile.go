@@ -7,6 +7,9 @@ type Profile struct {
 	Target *Target
 	// Type is the name of the profile type: cpu, memory, goroutine, mutex, block.
 	Type string
+	// Series is the name that the field's backends store the type under, Pyroscope's
+	// __name__: process_cpu, memory, goroutine, mutex, block.
+	Series string
 	// Time is the end of what the profile covers; Duration is how long that was, zero for
 	// a snapshot.
 	Time     time.Time

@@ -86,7 +86,7 @@ func classify(r *refusal) verdict {
 		return rejected
 	}
 	switch {
-	case r.status == http.StatusInternalServerError && r.code == "unknown":
+	case r.status == http.StatusInternalServerError && r.code == "unknown" && !fromWithin(r.message):
 		return suspect
 	case r.status/100 == 5:
 		return passing
@@ -98,6 +98,17 @@ func classify(r *refusal) verdict {
 		return tooLarge
 	}
 	return rejected
+}
+
+// fromWithin says whether a message is an error of a part of the server that was not there,
+// such as while it starts, and which the part that answers does not know how to pass on.
+func fromWithin(message string) bool {
+	for _, code := range []string{"Unavailable", "DeadlineExceeded", "Canceled", "Aborted"} {
+		if strings.Contains(message, "rpc error: code = "+code) {
+			return true
+		}
+	}
+	return false
 }
 
 // statusClientClosed is what the connect protocol sends for a request that the server's

@@ -57,11 +57,10 @@ const (
 // lives as long as its name is configured; a change of its settings leaves the queue alone,
 // so that a mended token delivers the backlog.
 type endpoint struct {
-	name       string
-	queue      *queue
-	metrics    *endpointMetrics
-	logger     *slog.Logger
-	seriesName func(string) string
+	name    string
+	queue   *queue
+	metrics *endpointMetrics
+	logger  *slog.Logger
 
 	settings atomic.Pointer[settings]
 
@@ -92,10 +91,9 @@ func (s *settings) same(cfg *Config, external labels.Labels) bool {
 
 func newEndpoint(name string, o Options, m *metrics) *endpoint {
 	ep := &endpoint{
-		name:       name,
-		metrics:    m.endpoint(name),
-		logger:     o.Logger.With("endpoint", name),
-		seriesName: o.SeriesName,
+		name:    name,
+		metrics: m.endpoint(name),
+		logger:  o.Logger.With("endpoint", name),
 	}
 	ep.queue = newQueue(o.QueueBytes, ep.lost, ep.metrics.queue)
 	ep.metrics.capacity.Set(float64(o.QueueBytes))
@@ -123,7 +121,7 @@ func (ep *endpoint) append(p *telemetry.Profile) {
 	s := ep.settings.Load()
 	ep.metrics.queued.Inc()
 	it := &item{profile: p}
-	ls, err := seriesLabels(p, ep.seriesName(p.Type), s.cfg.Labels, s.external)
+	ls, err := seriesLabels(p, s.cfg.Labels, s.external)
 	if err != nil {
 		ep.fault(p, err)
 		return

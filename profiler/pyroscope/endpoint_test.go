@@ -42,6 +42,7 @@ func TestAnswersForOneProfile(t *testing.T) {
 		{"unprocessable", reply{status: 422, body: "no"}, lostRejected},
 		{"unimplemented", connectError(501, "unimplemented", "no"), lostRejected},
 		{"garbage", connectError(500, "unknown", "unexpected EOF"), lostRejected},
+		{"a part of the server is not there yet", connectError(500, "unknown", "rpc error: code = Unavailable desc = service is unavailable"), ""},
 		{"unavailable", connectError(503, "unavailable", "no ingester"), ""},
 		{"internal", connectError(500, "internal", "oops"), ""},
 		{"bad gateway", reply{status: 502, body: "<html>"}, ""},

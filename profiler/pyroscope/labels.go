@@ -22,18 +22,10 @@ const (
 // label is a label of a profile series.
 type label struct{ name, value string }
 
-// defaultSeriesName is how Pyroscope's own agents name series.
-func defaultSeriesName(profileType string) string {
-	if profileType == "cpu" {
-		return "process_cpu"
-	}
-	return profileType
-}
-
 // seriesLabels returns the labels under which a profile is stored, sorted by name. The
 // target's win over those of the endpoint, and these over the external ones. Names that
 // begin with two underscores are the server's: it derives them, and would refuse a second.
-func seriesLabels(p *telemetry.Profile, name string, endpoint map[string]string, external labels.Labels) ([]label, error) {
+func seriesLabels(p *telemetry.Profile, endpoint map[string]string, external labels.Labels) ([]label, error) {
 	all := map[string]string{}
 	add := func(name, value string) {
 		if _, taken := all[name]; !taken && value != "" && !strings.HasPrefix(name, "__") {
@@ -46,7 +38,7 @@ func seriesLabels(p *telemetry.Profile, name string, endpoint map[string]string,
 		add(name, value)
 	}
 	external.Range(func(l labels.Label) { add(l.Name, l.Value) })
-	all["__name__"] = name
+	all["__name__"] = p.Series
 	// We send differences; a server that makes its own must not subtract once more.
 	all["__delta__"] = "false"
 

@@ -29,9 +29,6 @@ type Options struct {
 	UserAgent  string
 	// QueueBytes bounds what waits for one endpoint; 0 stands for DefaultQueueBytes.
 	QueueBytes int64
-	// SeriesName returns the name (__name__) under which profiles of a type are stored. If it
-	// is nil, cpu is stored as process_cpu and any other type under its own name.
-	SeriesName func(profileType string) string
 
 	dial promconfig.DialContextFunc // in tests
 }
@@ -52,9 +49,6 @@ type Manager struct {
 func New(o Options) *Manager {
 	if o.QueueBytes <= 0 {
 		o.QueueBytes = DefaultQueueBytes
-	}
-	if o.SeriesName == nil {
-		o.SeriesName = defaultSeriesName
 	}
 	m := &Manager{opts: o, metrics: newMetrics(o.Registerer)}
 	m.endpoints.Store(&[]*endpoint{})

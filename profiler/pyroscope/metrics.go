@@ -58,7 +58,7 @@ func newMetrics(reg prometheus.Registerer) *metrics {
 		queueLength: gauge("queue_profiles", "Profiles waiting or being sent."),
 		queueBytes:  gauge("queue_bytes", "Bytes of the profiles waiting or being sent, compressed."),
 		queueCap:    gauge("queue_capacity_bytes", "Bytes that the queue holds before it drops the oldest profile."),
-		queueOldest: gauge("queue_oldesttimestamp_seconds", "Time of the oldest profile waiting; 0 while none is."),
+		queueOldest: gauge("queue_oldest_timestamp_seconds", "Time of the oldest profile waiting; 0 while none is."),
 	}
 }
 

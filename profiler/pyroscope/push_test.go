@@ -16,7 +16,6 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 	"github.com/prometheus/prometheus/model/labels"
 
-	"outrider/profiler"
 	"outrider/telemetry"
 )
 
@@ -40,7 +39,7 @@ func TestPush(t *testing.T) {
 	var run sync.WaitGroup
 	run.Go(func() { _ = m.Run(ctx) })
 	p := makeProfile("a", time.Now())
-	p.Type = "cpu"
+	p.Type, p.Series = "cpu", "process_cpu"
 	if err := m.Append(p); err != nil {
 		t.Fatal(err)
 	}
@@ -139,8 +138,8 @@ func TestSeriesLabels(t *testing.T) {
 		{name: "not UTF-8", target: []string{"job", "\xff"}, err: `label "job": its value is not valid UTF-8`},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
-			p := &telemetry.Profile{Target: &telemetry.Target{Labels: labels.FromStrings(tt.target...)}}
-			got, err := seriesLabels(p, "memory", tt.endpoint, labels.FromStrings("__profile_type__", "x"))
+			p := &telemetry.Profile{Series: "memory", Target: &telemetry.Target{Labels: labels.FromStrings(tt.target...)}}
+			got, err := seriesLabels(p, tt.endpoint, labels.FromStrings("__profile_type__", "x"))
 			if text := fmt.Sprint(err); err != nil && text != tt.err || err == nil && tt.err != "" {
 				t.Fatalf("error %s, want %q", text, tt.err)
 			}
@@ -157,14 +156,6 @@ func TestSeriesLabels(t *testing.T) {
 }
 
 // The names by default are those that the profile types ask for.
-func TestDefaultSeriesNames(t *testing.T) {
-	for _, info := range profiler.Types() {
-		if got := defaultSeriesName(info.Name); got != info.Series {
-			t.Errorf("%s is stored as %s, want %s", info.Name, got, info.Series)
-		}
-	}
-}
-
 func TestEncodeHead(t *testing.T) {
 	for _, ls := range [][]label{nil, {{"a", ""}}, {{"a", "b"}, {"ünïcode", strings.Repeat("x", 200)}}} {
 		for _, n := range []int{0, 1, 127, 128, 20_000} {

@@ -206,6 +206,6 @@ func makeProfile(id string, at time.Time, size ...int) *telemetry.Profile {
 			Job: "checkout", URL: u,
 			Labels: labels.FromStrings("job", "checkout", "instance", "pod-1:8080", "id", id),
 		},
-		Type: "goroutine", Time: at, Data: data.Bytes(), Size: raw.Len(),
+		Type: "goroutine", Series: "goroutine", Time: at, Data: data.Bytes(), Size: raw.Len(),
 	}
 }
