@@ -250,6 +250,9 @@ func TestRealPprof(t *testing.T) {
 	for len(missing) > 0 {
 		p := <-got
 		parsed := mustParse(t, p.Data)
+		if s := lookup(p.Type); p.Series != s.series {
+			t.Errorf("%s: series %q, want %q", p.Type, p.Series, s.series)
+		}
 		if p.Type == "memory" && len(parsed.SampleType) == 2 {
 			continue // the baseline
 		}
