@@ -78,6 +78,64 @@ func TestTooOldIsSplitByTime(t *testing.T) {
 	})
 }
 
+func TestYoungIsNotRememberedAsTooOld(t *testing.T) {
+	// A receiver whose newest sample is from the future calls everything too old, for a while.
+	synctest.Test(t, func(t *testing.T) {
+		r, rc := patient(t, Options{}, play(reply{status: 500, body: "too old sample"}))
+		r.apply(config("http://example.org/write", MessageV1))
+		defer r.start()()
+		tgt, set := target("a:1"), seriesSet(3)
+		for range 3 {
+			r.append(scrapeOf(tgt, set, nowMs()))
+			synctest.Wait()
+			time.Sleep(time.Second)
+		}
+		r.want("samples_dropped_total", 3, "reason", "too_old")
+		r.want("samples_delivered_total", 6)
+		if rc.count() != 3 {
+			t.Errorf("%d requests: not every scrape was tried", rc.count())
+		}
+		r.books()
+	})
+}
+
+// withOwn makes a scrape of four series, and eight with timestamps of their own: 1, 2, ...
+// hours older.
+func withOwn() *telemetry.Scrape {
+	s := scrapeOf(target("a:1"), seriesSet(4), t0)
+	for i := range int64(8) {
+		s.Rest = append(s.Rest, telemetry.Sample{Labels: labels.FromStrings("__name__", fmt.Sprint("own", i)), TimeMs: t0 - (i+1)*3_600_000})
+	}
+	return s
+}
+
+func TestTooOldAmongOtherAnswers(t *testing.T) {
+	old := reply{status: 400, body: "too old sample"}
+	for name, replies := range map[string][]reply{
+		"poison":    {old, {status: 422}, old, {status: 204}, {status: 422}, {status: 422}},
+		"too large": {old, {status: 413}},
+		"not 2.0":   {old, {status: 415}, old},
+		"down":      {old, {status: 503}, old, {status: 503}},
+	} {
+		rc, url := served(t, play(replies...))
+		r := newRig(t, Options{QuarantineDir: t.TempDir()})
+		r.apply(config(url, MessageV2))
+		r.append(withOwn())
+		r.start()
+		r.flush()
+		r.books()
+		got := r.sum("samples_delivered_total")
+		if got < 4 || float64(len(rc.got())) != got {
+			t.Errorf("%s: %v samples delivered, %d arrived", name, got, len(rc.got()))
+		}
+		for k, n := range rc.got() {
+			if n != 1 {
+				t.Errorf("%s: %s was delivered %d times", name, k, n)
+			}
+		}
+	}
+}
+
 func TestOldBacklog(t *testing.T) {
 	// Three hours of scrapes for a receiver that takes one hour and says 500 to older ones.
 	synctest.Test(t, func(t *testing.T) {

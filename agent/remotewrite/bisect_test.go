@@ -4,6 +4,8 @@ import (
 	"fmt"
 	"strings"
 	"testing"
+
+	"outrider/telemetry"
 )
 
 // poisoned refuses requests that hold one of the series, and stores nothing of them, as a
@@ -128,37 +130,85 @@ func TestPoisonWithoutQuarantine(t *testing.T) {
 	r.books()
 }
 
-func TestStopInTheMiddleOfBisecting(t *testing.T) {
-	// The sender is stopped at each request of a bisection in turn, before it gets an answer,
-	// and another goes on.
-	for at := range 9 {
-		stopNow, release := make(chan struct{}), make(chan struct{})
-		bad := poisoned("m21", "m40")
-		rc, url := served(t, func(n int, req request) reply {
-			if n == at {
-				close(stopNow)
-				<-release
-				return reply{status: 503}
+func TestPoisonAmongOtherAnswers(t *testing.T) {
+	no := reply{status: 422}
+	for name, last := range map[string]reply{
+		"too large": {status: 413},
+		"too old":   {status: 400, body: "too old sample"},
+		"not 2.0":   {status: 204, noWritten: true},
+		"down":      {status: 503},
+	} {
+		for at := 1; at < maxBisect; at++ { // the other answer comes to each request in turn
+			rc, url := served(t, play(append(times(at, no), last)...))
+			r := newRig(t, Options{QuarantineDir: t.TempDir()})
+			r.apply(config(url, MessageV2))
+			r.append(scrapeOf(target("a:1"), seriesSet(1000), t0))
+			r.start()
+			r.flush()
+			r.books()
+			if got := r.sum("samples_delivered_total"); float64(len(rc.got())) != got {
+				t.Errorf("%s to request %d: %v samples delivered, %d arrived", name, at, got, len(rc.got()))
 			}
-			return bad(n, req)
-		})
-		r := newRig(t, Options{QuarantineDir: t.TempDir()})
-		r.apply(config(url, MessageV1))
-		r.append(scrapeOf(target("a:1"), seriesSet(64), t0))
-		stop := r.start()
-		<-stopNow
-		stop()
-		r.books()
-		close(release)
-		stop = r.start()
-		r.flush()
-		stop()
-		r.want("samples_quarantined_total", 2)
-		r.want("samples_delivered_total", 62)
-		r.books()
-		for k, n := range rc.got() {
-			if n != 1 {
-				t.Errorf("stopped at %d: %s was delivered %d times", at, k, n)
+			for k, n := range rc.got() {
+				if n != 1 {
+					t.Errorf("%s to request %d: %s was delivered %d times", name, at, k, n)
+				}
+			}
+		}
+	}
+}
+
+func TestStopInTheMiddle(t *testing.T) {
+	// The sender is stopped at each request of a search in turn, before it gets an answer, and
+	// another goes on.
+	tooOld := func(n int, req request) reply {
+		for _, s := range req.series {
+			if s.Floats[0].TimeMs < t0-5*3_600_000 {
+				return reply{status: 400, body: "too old sample"}
+			}
+		}
+		return reply{status: 204}
+	}
+	for _, c := range []struct {
+		name      string
+		script    func(int, request) reply
+		scrape    *telemetry.Scrape
+		requests  int
+		delivered float64
+	}{
+		{"poison", poisoned("m21", "m40"), scrapeOf(target("a:1"), seriesSet(64), t0), 9, 62},
+		{"age", tooOld, withOwn(), 4, 9},
+	} {
+		for at := range c.requests {
+			stopNow, release := make(chan struct{}), make(chan struct{})
+			rc, url := served(t, func(n int, req request) reply {
+				if n == at {
+					close(stopNow)
+					<-release
+					return reply{status: 503}
+				}
+				return c.script(n, req)
+			})
+			r := newRig(t, Options{QuarantineDir: t.TempDir()})
+			r.apply(config(url, MessageV1))
+			r.append(c.scrape)
+			stop := r.start()
+			<-stopNow
+			stop()
+			r.books()
+			close(release)
+			stop = r.start()
+			r.flush()
+			stop()
+			r.want("samples_delivered_total", c.delivered)
+			r.books()
+			if len(rc.got()) != int(c.delivered) {
+				t.Errorf("%s, stopped at %d: %d samples arrived", c.name, at, len(rc.got()))
+			}
+			for k, n := range rc.got() {
+				if n != 1 {
+					t.Errorf("%s, stopped at %d: %s was delivered %d times", c.name, at, k, n)
+				}
 			}
 		}
 	}

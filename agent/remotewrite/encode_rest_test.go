@@ -185,8 +185,21 @@ func TestEncodeTimeOnlyAdvances(t *testing.T) {
 		if _, skipped := te.encode(s); skipped[skipRepeated] != 1 {
 			t.Errorf("%s: a series went back in time: %v", m, skipped)
 		}
+		// A series with its own timestamps ends at the time of the scrape, and must not come back
+		// with an older one.
+		ended := labels.FromStrings("__name__", "ended")
+		for i, step := range []struct {
+			ms, own  int64
+			repeated int
+		}{{t0 + 11_000, t0, 0}, {t0 + 12_000, t0 + 12_000, 0}, {t0 + 13_000, t0 + 11_000, 1}, {t0 + 14_000, t0 + 12_001, 0}} {
+			s := scrapeOf(tgt, seriesSet(1), step.ms)
+			s.Rest = []telemetry.Sample{{Labels: ended, TimeMs: step.own, Value: 1}}
+			if _, skipped := te.encode(s); skipped[skipRepeated] != step.repeated {
+				t.Errorf("%s, ended series, step %d: skipped %v", m, i, skipped)
+			}
+		}
 		// The same target as another value is the same target.
-		if _, skipped := te.encode(scrapeOf(target("a:1"), seriesSet(2), t0+10_000)); skipped[skipRepeated] != 2 {
+		if _, skipped := te.encode(scrapeOf(target("a:1"), seriesSet(2), t0+14_000)); skipped[skipRepeated] != 2 {
 			t.Errorf("%s: cache of the target is lost: %v", m, skipped)
 		}
 		if _, skipped := te.encode(scrapeOf(target("b:1"), seriesSet(2), t0)); skipped != (skipCounts{}) {

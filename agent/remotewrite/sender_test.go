@@ -6,6 +6,7 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"slices"
+	"strings"
 	"sync/atomic"
 	"testing"
 	"time"
@@ -232,6 +233,12 @@ func TestTooLargeMakesSmallerRequests(t *testing.T) {
 	}
 	r.want("samples_delivered_total", 2000)
 	r.want("requests_total", 3, "code", "413")
+	// Another configuration may mean another receiver, which is tried with large ones again.
+	again := config(url, MessageV1)
+	r.apply(again)
+	r.append(scrapeOf(tgt, set, t0+2000))
+	r.flush()
+	r.want("requests_total", 6, "code", "413")
 	r.books()
 }
 
@@ -301,6 +308,29 @@ func TestRedirects(t *testing.T) {
 	if len(rc.got()) != 5 {
 		t.Errorf("%d samples arrived", len(rc.got()))
 	}
+}
+
+func TestNoAnswer(t *testing.T) {
+	gone := httptest.NewServer(nil)
+	gone.Close()
+	rc, url := served(t, nil)
+	r := newRig(t, Options{})
+	r.apply(config(gone.URL+"/write?shop=5", MessageV1))
+	r.append(scrapeOf(target("a:1"), seriesSet(5), t0))
+	r.start()
+	waitFor(t, func() bool { return r.sum("retries_total", "reason", "network") > 2 })
+	if st := r.Status()[0]; !strings.Contains(st.LastError, "connection refused") || strings.Contains(st.LastError, "shop=5") || st.Misconfigured {
+		t.Errorf("status %+v", st)
+	}
+	if r.sum("requests_total", "code", "error") < 3 {
+		t.Error("requests without an answer are not counted")
+	}
+	r.apply(config(url, MessageV1))
+	r.flush()
+	if len(rc.got()) != 5 {
+		t.Errorf("%d samples arrived", len(rc.got()))
+	}
+	r.books()
 }
 
 // waitFor waits for another goroutine, which needs no more than a moment.
