@@ -52,7 +52,7 @@ func newMetrics(reg prometheus.Registerer) *metrics {
 			NativeHistogramMaxBucketNumber:  100,
 			NativeHistogramMinResetDuration: time.Hour,
 		}, []string{"endpoint"}),
-		lastSuccess: gauge("last_success_timestamp_seconds", "When a profile was last delivered."),
+		lastSuccess: gauge("last_success_timestamp_seconds", "When a profile was last delivered; 0 before the first."),
 		misconfig:   gauge("misconfigured", "1 while the endpoint refuses everything in a way that waiting does not mend, with its answer as the reason.", "reason"),
 
 		queueLength: gauge("queue_profiles", "Profiles waiting or being sent."),
