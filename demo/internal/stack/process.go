@@ -41,13 +41,17 @@ type Process struct {
 
 // Start starts a process. Its owner ends it with Stop or Kill.
 func Start(spec Spec) (*Process, error) {
+	path, err := filepath.Abs(spec.Path) // it runs in another folder
+	if err != nil {
+		return nil, fmt.Errorf("start %s: %w", spec.Name, err)
+	}
 	log := filepath.Join(spec.LogDir, spec.Name+".log")
 	out, err := os.OpenFile(log, os.O_CREATE|os.O_APPEND|os.O_WRONLY, 0o644)
 	if err != nil {
 		return nil, fmt.Errorf("start %s: %w", spec.Name, err)
 	}
 	defer out.Close()
-	cmd := exec.Command(spec.Path, spec.Args...)
+	cmd := exec.Command(path, spec.Args...)
 	cmd.Env = append(bareEnv(), spec.Env...)
 	cmd.Dir = spec.LogDir
 	cmd.Stdout, cmd.Stderr = out, out

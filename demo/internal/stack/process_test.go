@@ -97,3 +97,17 @@ func TestStartOfNothing(t *testing.T) {
 		t.Error("started what does not exist")
 	}
 }
+
+func TestStartOfARelativePath(t *testing.T) {
+	dir := t.TempDir()
+	t.Chdir(dir)
+	if err := os.WriteFile("script", []byte("#!/bin/sh\necho hello\nexec sleep 60\n"), 0o755); err != nil {
+		t.Fatal(err)
+	}
+	p, err := Start(Spec{Name: "script", Path: "./script", LogDir: t.TempDir()})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(p.Kill)
+	said(t, p, "hello")
+}
