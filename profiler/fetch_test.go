@@ -62,7 +62,7 @@ func TestFetchRefuses(t *testing.T) {
 		},
 		{
 			name:   "forbidden",
-			h:      func(w http.ResponseWriter, _ *http.Request) { http.Error(w, "go\naway", 403) },
+			h:      func(w http.ResponseWriter, _ *http.Request) { http.Error(w, "go\naway", http.StatusForbidden) },
 			reason: reasonStatus, text: "the service answered 403 Forbidden: go away",
 		},
 		{

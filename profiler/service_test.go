@@ -51,7 +51,6 @@ func (n *memoryNet) dial(ctx context.Context, _, _ string) (net.Conn, error) {
 // at a time.
 type service struct {
 	mu       sync.Mutex
-	start    time.Time
 	values   map[string]stacks // by profile path
 	asked    map[string][]time.Time
 	running  int // CPU profiles

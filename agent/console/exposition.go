@@ -80,7 +80,9 @@ func writeTargets(w io.Writer, exps []*exposition, scheme model.EscapingScheme) 
 			headed = false
 		}
 		for _, m := range p.family.members {
-			lset, v, ts := labels.EmptyLabels(), 0.0, int64(0)
+			var lset labels.Labels
+			var v float64
+			var ts int64
 			if p.rest {
 				s := &p.of.rest[m]
 				lset, v, ts = s.Labels, s.Value, s.TimeMs

@@ -37,7 +37,7 @@ func (r *relabeller) process(in labels.Labels) (labels.Labels, skip) {
 		out = r.builder.Labels()
 	}
 	// Receivers refuse these, some of them with everything else in the request.
-	if !out.Has(labels.MetricName) || !out.IsValid(model.UTF8Validation) {
+	if !out.Has(model.MetricNameLabel) || !out.IsValid(model.UTF8Validation) {
 		return labels.EmptyLabels(), skipInvalid
 	}
 	return out, kept

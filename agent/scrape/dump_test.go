@@ -5,6 +5,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/prometheus/common/model"
 	"github.com/prometheus/prometheus/model/exemplar"
 	"github.com/prometheus/prometheus/model/labels"
 
@@ -69,7 +70,7 @@ func checkScrape(t testing.TB, sc *telemetry.Scrape) {
 			t.Errorf("twice in one scrape: %s", key)
 		}
 		seen[key] = true
-		if lset.Get(labels.MetricName) == "" {
+		if lset.Get(model.MetricNameLabel) == "" {
 			t.Errorf("series without a name: %s", lset)
 		}
 		if name, twice := lset.HasDuplicateLabelNames(); twice {

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"io"
 
+	"github.com/prometheus/common/model"
 	"github.com/prometheus/prometheus/model/histogram"
 	"github.com/prometheus/prometheus/model/labels"
 	"github.com/prometheus/prometheus/model/textparse"
@@ -193,7 +194,7 @@ func (st *state) describe(s *series, fam *family) {
 	}
 	s.metaSrc = src
 	meta := src
-	if src != nil && !hasSeries(src, s.labels.Get(labels.MetricName)) {
+	if src != nil && !hasSeries(src, s.labels.Get(model.MetricNameLabel)) {
 		meta = nil
 	}
 	if s.meta != meta {
