@@ -155,7 +155,7 @@ func TestSeriesLabels(t *testing.T) {
 	}
 }
 
-// The names by default are those that the profile types ask for.
+// The head and the profile after it are one request that says what went in.
 func TestEncodeHead(t *testing.T) {
 	for _, ls := range [][]label{nil, {{"a", ""}}, {{"a", "b"}, {"ünïcode", strings.Repeat("x", 200)}}} {
 		for _, n := range []int{0, 1, 127, 128, 20_000} {
