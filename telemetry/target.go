@@ -1,7 +1,6 @@
 package telemetry
 
 import (
-	"maps"
 	"net/url"
 	"slices"
 
@@ -65,9 +64,4 @@ func SortTargets(ts []*Target) {
 type Targets struct {
 	Scrape  map[string][]*Target // by job_name of scrape_configs
 	Profile map[string][]*Target // by job_name of profile_configs
-}
-
-// Clone copies the maps; the targets themselves are immutable and shared.
-func (t Targets) Clone() Targets {
-	return Targets{Scrape: maps.Clone(t.Scrape), Profile: maps.Clone(t.Profile)}
 }
