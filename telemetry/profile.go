@@ -14,7 +14,8 @@ type Profile struct {
 	// a snapshot.
 	Time     time.Time
 	Duration time.Duration
-	// Data is a gzipped pprof protobuf whose own time is Time.
+	// Data is a gzipped pprof protobuf. By pprof's convention the time in it is when a
+	// recording began, and for a snapshot when it was taken.
 	Data []byte
 	// Size is the length of Data before compression, which is what receivers limit.
 	Size int

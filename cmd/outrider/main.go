@@ -53,30 +53,29 @@ const (
 
 // Run parses args, runs the subcommand they name and returns the exit code.
 func Run(ctx context.Context, args []string, io stdio) int {
-	terminated := -1
 	app := kingpin.New("outrider", appHelp).
 		UsageWriter(io.Out).
 		ErrorWriter(io.Err).
-		Terminate(func(code int) { terminated = code })
-	app.HelpFlag.Short('h')
+		Terminate(func(code int) { panic(helpShown(code)) })
+	app.HelpFlag.Short('h').Help("Show help.")
 	app.UsageTemplate(usageTemplate)
 
 	commands := map[string]command{}
 	add := func(clause *kingpin.CmdClause, c command) { commands[clause.FullCommand()] = c }
 	for _, register := range []func(*kingpin.Application, func(*kingpin.CmdClause, command)){
 		registerRun, registerCheck, registerTargets, registerHealthcheck,
-		registerFlush, registerPprof, registerVersion,
+		registerFlush, registerReload, registerPprof, registerVersion,
 	} {
 		register(app, add)
 	}
 
-	name, err := app.Parse(args)
+	name, code, err := parse(app, args)
 	switch {
-	case terminated >= 0: // --help has been printed
-		return terminated
 	case err != nil:
 		fmt.Fprintf(io.Err, "outrider: %v (see outrider --help)\n", err)
 		return exitUsage
+	case name == "":
+		return code
 	}
 	err = commands[name](ctx, io)
 	var exit exitError
@@ -92,4 +91,23 @@ func Run(ctx context.Context, args []string, io stdio) int {
 		fmt.Fprintf(io.Err, "outrider: %v\n", err)
 		return exitFailure
 	}
+}
+
+// helpShown ends parsing once help has been printed: kingpin goes on unless its Terminate
+// function does not return.
+type helpShown int
+
+// parse returns the command that args name, or an exit code when help was all they asked for.
+func parse(app *kingpin.Application, args []string) (name string, code int, err error) {
+	defer func() {
+		if r := recover(); r != nil {
+			shown, ok := r.(helpShown)
+			if !ok {
+				panic(r)
+			}
+			name, code, err = "", int(shown), nil
+		}
+	}()
+	name, err = app.Parse(args)
+	return name, exitOK, err
 }

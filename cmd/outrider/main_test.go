@@ -177,7 +177,7 @@ func get(ctx context.Context, method, url string) (int, string, error) {
 
 // TestEveryCommandShowsExamples keeps help texts complete.
 func TestEveryCommandShowsExamples(t *testing.T) {
-	for _, name := range []string{"run", "check config", "targets", "healthcheck", "flush", "pprof", "version"} {
+	for _, name := range []string{"run", "check config", "targets", "healthcheck", "flush", "reload", "pprof", "version"} {
 		var out, errOut bytes.Buffer
 		code := Run(t.Context(), append(strings.Fields(name), "--help"), stdio{
 			Out: &out, Err: &errOut, Getenv: os.Getenv, Environ: os.Environ,

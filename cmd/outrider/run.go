@@ -28,17 +28,17 @@ func registerRun(app *kingpin.Application, add func(*kingpin.CmdClause, command)
 	cmd := app.Command("run", "Ride beside a service: scrape, profile and ship.").HelpLong(runHelp)
 	var opts agent.Options
 	cmd.Flag("config.file", "Configuration file. Without it the environment is the configuration.").
-		StringVar(&opts.ConfigFile)
+		PlaceHolder("FILE").StringVar(&opts.ConfigFile)
 	cmd.Flag("storage.path", fmt.Sprintf("Folder for what must survive a restart (default %s).", agent.DefaultStoragePath)).
-		Envar("OUTRIDER_STORAGE_PATH").StringVar(&opts.StoragePath)
+		PlaceHolder("DIR").Envar("OUTRIDER_STORAGE_PATH").StringVar(&opts.StoragePath)
 	cmd.Flag("web.listen-address", "Address of the pages, the API and everything else. An address that is not loopback needs authentication (--web.config.file).").
 		Default("127.0.0.1:9910").StringVar(&opts.ListenAddress)
 	cmd.Flag("web.telemetry-address", "Address of a second door with metrics and health alone, for Prometheus and the kubelet, such as :9911. Off by default.").
-		StringVar(&opts.TelemetryAddress)
-	cmd.Flag("web.config.file", "TLS and authentication of the listeners, in the format of exporter-toolkit.").
-		StringVar(&opts.WebConfigFile)
+		PlaceHolder("ADDRESS").StringVar(&opts.TelemetryAddress)
+	cmd.Flag("web.config.file", "TLS and authentication of --web.listen-address, in the format of exporter-toolkit.").
+		PlaceHolder("FILE").StringVar(&opts.WebConfigFile)
 	cmd.Flag("web.external-url", "Address under which people reach this sidecar; used in links.").
-		StringVar(&opts.ExternalURL)
+		PlaceHolder("URL").StringVar(&opts.ExternalURL)
 	cmd.Flag("drain-timeout", "How long queues may be delivered at the end.").
 		Default("10s").DurationVar(&opts.DrainTimeout)
 	log := addLogFlags(cmd)
