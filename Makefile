@@ -48,7 +48,8 @@ e2e: build servers
 ## demo: the whole thing on this machine; ARGS='--for 30s' ends by itself
 .PHONY: demo
 demo:
-	@cd demo && go run ./cmd/demo --root .. $(ARGS)
+	@echo "compiling the demo (a minute or two the first time)"
+	@cd demo && CGO_ENABLED=0 go run -trimpath ./cmd/demo --root .. $(ARGS)
 
 ## lint: formatting, vet, staticcheck and tidy modules
 .PHONY: lint

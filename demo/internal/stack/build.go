@@ -105,7 +105,7 @@ func (b *Builder) build(ctx context.Context, name, dir string, args ...string) (
 		return "", err
 	}
 	// The same settings for all, so that they share what is compiled.
-	cmd := exec.CommandContext(ctx, "go", slices.Concat([]string{"build", "-v", "-trimpath", "-o", out}, args)...)
+	cmd := exec.CommandContext(ctx, "go", slices.Concat([]string{"build", "-v", "-trimpath", "-ldflags", "-s -w", "-o", out}, args)...)
 	cmd.Dir = dir
 	cmd.Env = append(os.Environ(), "CGO_ENABLED=0")
 	cmd.Cancel = func() error { return cmd.Process.Signal(os.Interrupt) } // it ends its compilers
