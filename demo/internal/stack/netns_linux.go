@@ -3,6 +3,7 @@ package stack
 import (
 	"fmt"
 	"net"
+	"net/netip"
 	"os"
 	"runtime"
 
@@ -59,6 +60,28 @@ func (n *Netns) enter() error {
 		return fmt.Errorf("enter network namespace: %w", err)
 	}
 	return nil
+}
+
+// AddAddress gives the namespace an IPv4 address that is not loopback, as a pod has.
+func (n *Netns) AddAddress(ip netip.Addr) error {
+	return n.do(func() error {
+		fd, err := unix.Socket(unix.AF_INET, unix.SOCK_DGRAM|unix.SOCK_CLOEXEC, 0)
+		if err != nil {
+			return err
+		}
+		defer unix.Close(fd)
+		ifr, err := unix.NewIfreq("lo:1")
+		if err != nil {
+			return err
+		}
+		if err := ifr.SetInet4Addr(ip.AsSlice()); err != nil {
+			return err
+		}
+		if err := unix.IoctlIfreq(fd, unix.SIOCSIFADDR, ifr); err != nil {
+			return fmt.Errorf("add address %s: %w", ip, err)
+		}
+		return nil
+	})
 }
 
 // do runs f within the namespace. Sockets that f makes stay there, whoever uses them.

@@ -5,6 +5,7 @@ package stack
 import (
 	"errors"
 	"net"
+	"net/netip"
 )
 
 // Netns is a network namespace, which only Linux has.
@@ -14,6 +15,9 @@ type Netns struct{}
 func NewNetns() (*Netns, error) { return nil, errors.New("network namespaces need Linux") }
 
 func (*Netns) enter() error { panic("BUG: no network namespace can be made here") }
+
+// AddAddress is never called: there is no namespace.
+func (*Netns) AddAddress(netip.Addr) error { panic("BUG: no network namespace can be made here") }
 
 // Dial is never called: there is no namespace.
 func (*Netns) Dial(string) (net.Conn, error) { panic("BUG: no network namespace can be made here") }
