@@ -93,6 +93,9 @@ func New(opts Options) (*Agent, error) {
 		versioncollector.NewCollector("outrider"),
 	)
 	a.metrics = newMetrics(a.registry)
+	if instance := a.identity().Instance; instance == "localhost" || instance == "unknown" {
+		a.logger.Warn("the host name tells no two copies of the service apart, set OUTRIDER_INSTANCE or POD_NAME", "instance", instance)
+	}
 
 	for _, w := range config.UnknownVariables(opts.Environ) {
 		a.logger.Warn("environment", "reason", w.String())
