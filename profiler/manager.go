@@ -83,6 +83,14 @@ func New(o Options) *Manager {
 	}
 }
 
+// Check says whether Apply would take the jobs, and changes nothing.
+func (m *Manager) Check(jobs []Job) error {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	_, err := m.resolve(jobs)
+	return err
+}
+
 // Apply replaces the jobs and their targets, which are by the name of the job. What did not
 // change keeps running untouched, and a target whose job changed keeps its baselines. It may
 // be called before and during Run. On an error, nothing has changed.

@@ -1,7 +1,6 @@
 package config
 
 import (
-	"cmp"
 	"time"
 
 	"github.com/alecthomas/units"
@@ -9,6 +8,7 @@ import (
 	"github.com/prometheus/common/model"
 
 	"outrider/agent/discover"
+	"outrider/agent/outbound"
 	"outrider/agent/remotewrite"
 	"outrider/agent/scrape"
 	"outrider/profiler"
@@ -74,10 +74,10 @@ func (c *Config) resolve() {
 		inherit(&s.Scrape, g)
 	}
 	for _, w := range c.RemoteWrite {
-		w.Name = cmp.Or(w.Name, hostOf(w.URL))
+		w.Name = outbound.EndpointName(w.Name, w.URL)
 	}
 	for _, w := range c.PyroscopeWrite {
-		w.Name = cmp.Or(w.Name, hostOf(w.URL))
+		w.Name = outbound.EndpointName(w.Name, w.URL)
 	}
 	for _, p := range c.ProfileConfigs {
 		if p.ScrapeJob == "" {
@@ -129,12 +129,4 @@ func setIfZero[T comparable](v *T, to T) {
 	if *v == zero {
 		*v = to
 	}
-}
-
-// hostOf names an endpoint by where it is.
-func hostOf(u *promconfig.URL) string {
-	if u == nil || u.URL == nil {
-		return ""
-	}
-	return u.Host
 }

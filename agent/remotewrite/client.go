@@ -3,18 +3,13 @@ package remotewrite
 import (
 	"bytes"
 	"context"
-	"errors"
-	"fmt"
-	"net"
 	"net/http"
-	"net/url"
 	"strconv"
 	"strings"
 	"time"
 
-	promconfig "github.com/prometheus/common/config"
-
 	"outrider/agent/backoff"
+	"outrider/agent/outbound"
 )
 
 const defaultTimeout = 30 * time.Second
@@ -29,17 +24,9 @@ type client struct {
 }
 
 func newClient(cfg *Config, name, userAgent string) (*client, error) {
-	hc, err := promconfig.NewClientFromConfig(cfg.HTTPClient, "remote_write_"+name, promconfig.WithUserAgent(userAgent))
+	hc, err := outbound.NewClient(cfg.HTTPClient, "remote_write_"+name, userAgent)
 	if err != nil {
-		return nil, fmt.Errorf("make HTTP client: %w", err)
-	}
-	hc.CheckRedirect = func(req *http.Request, via []*http.Request) error {
-		// A redirect that turns the POST into a GET leads to a login page, whose 200 would
-		// pass for a delivery.
-		if !cfg.HTTPClient.FollowRedirects || req.Method != http.MethodPost || len(via) > 5 {
-			return http.ErrUseLastResponse
-		}
-		return nil
+		return nil, err
 	}
 	c := &client{http: hc, url: cfg.URL.String(), headers: cfg.Headers, timeout: time.Duration(cfg.RemoteTimeout), userAgent: userAgent}
 	if c.timeout <= 0 {
@@ -72,7 +59,9 @@ func (c *client) post(ctx context.Context, r record, attempt int) answer {
 
 	resp, err := c.http.Do(req)
 	if err != nil {
-		return networkAnswer(err)
+		// The same bytes are sent again.
+		reason, cause := outbound.NoAnswer(err)
+		return answer{verdict: passing, reason: reason, err: cause}
 	}
 	body := backoff.DrainBody(resp)
 	a := answer{status: resp.StatusCode, reason: strconv.Itoa(resp.StatusCode), written: readWritten(resp.Header)}
@@ -81,20 +70,5 @@ func (c *client) post(ctx context.Context, r record, attempt int) answer {
 		a.err = &statusError{status: resp.StatusCode, body: body}
 	}
 	a.retryAfter, _ = backoff.RetryAfter(resp.Header, time.Now())
-	return a
-}
-
-// networkAnswer is that of no answer at all. Whether the receiver got the request is not
-// known: the same bytes are sent again.
-func networkAnswer(err error) answer {
-	a := answer{verdict: passing, reason: "network", err: err}
-	var ue *url.Error
-	if errors.As(err, &ue) {
-		a.err = ue.Err // without the URL, which may hold a token
-	}
-	var ne net.Error
-	if errors.Is(err, context.DeadlineExceeded) || errors.As(err, &ne) && ne.Timeout() {
-		a.reason = "timeout"
-	}
 	return a
 }

@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
-	"net/url"
 	"reflect"
 	"strings"
 	"sync"
@@ -17,6 +16,7 @@ import (
 	"github.com/prometheus/prometheus/model/labels"
 	"github.com/prometheus/prometheus/model/relabel"
 
+	"outrider/agent/outbound"
 	"outrider/telemetry"
 )
 
@@ -64,6 +64,22 @@ func New(o Options) *Manager {
 	return m
 }
 
+// Check says whether Apply would take the configurations, and changes nothing.
+func (m *Manager) Check(configs []*Config, external labels.Labels) error {
+	seen := make(map[string]bool)
+	for _, cfg := range configs {
+		name := outbound.EndpointName(cfg.Name, cfg.URL)
+		if seen[name] {
+			return fmt.Errorf("remote_write: more than one endpoint is named %q", name)
+		}
+		seen[name] = true
+		if _, _, err := m.prepare(cfg, name, external); err != nil {
+			return fmt.Errorf("remote_write %q: %w", name, err)
+		}
+	}
+	return nil
+}
+
 // Apply replaces the endpoints. One whose configuration is the same goes on untouched; one
 // that is changed under its old name keeps its queue; one that is gone loses it. On an error
 // nothing changes. The configurations must not be changed afterwards.
@@ -86,7 +102,7 @@ func (m *Manager) Apply(configs []*Config, external labels.Labels) error {
 		seen    = make(map[string]bool)
 	)
 	for _, cfg := range configs {
-		name := endpointName(cfg)
+		name := outbound.EndpointName(cfg.Name, cfg.URL)
 		if seen[name] {
 			return fmt.Errorf("remote_write: more than one endpoint is named %q", name)
 		}
@@ -158,15 +174,6 @@ func (m *Manager) prepare(cfg *Config, name string, external labels.Labels) (mes
 // same says whether the settings are made of an equal configuration, secrets included.
 func (s *settings) same(cfg *Config, external labels.Labels) bool {
 	return labels.Equal(s.external, external) && reflect.DeepEqual(s.cfg, cfg)
-}
-
-// endpointName is the name in the configuration, or where the endpoint is.
-func endpointName(cfg *Config) string {
-	if cfg.Name != "" || cfg.URL == nil || cfg.URL.URL == nil {
-		return cfg.Name
-	}
-	u := url.URL{Host: cfg.URL.Host, Path: cfg.URL.Path}
-	return strings.TrimPrefix(u.String(), "//")
 }
 
 // Append encodes a scrape for each endpoint and queues it. It is a telemetry.Sink: it never

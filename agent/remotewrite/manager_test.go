@@ -144,20 +144,6 @@ func TestApplyErrorsChangeNothing(t *testing.T) {
 	}
 }
 
-func TestEndpointName(t *testing.T) {
-	for _, c := range []struct{ name, url, want string }{
-		{"given", "http://host/path", "given"},
-		{"", "https://user:pw@host:9090/api/v1/write?token=x", "host:9090/api/v1/write"},
-		{"", "http://host", "host"},
-	} {
-		cfg := config(c.url, "")
-		cfg.Name = c.name
-		if got := endpointName(cfg); got != c.want {
-			t.Errorf("%q %s: %q, want %q", c.name, c.url, got, c.want)
-		}
-	}
-}
-
 func TestEndpointsAreIndependent(t *testing.T) {
 	rc, url := served(t, nil)
 	_, broken := served(t, play(times(100_000, reply{status: 503})...))

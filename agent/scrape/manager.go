@@ -68,6 +68,18 @@ func New(opts Options) *Manager {
 	}
 }
 
+// Check says whether Apply would take the jobs, and changes nothing.
+func (m *Manager) Check(jobs []Job) error {
+	m.applying.Lock()
+	defer m.applying.Unlock()
+	for _, job := range jobs {
+		if err := m.check(&job); err != nil {
+			return fmt.Errorf("job %q: %w", job.Name, err)
+		}
+	}
+	return nil
+}
+
 // Apply sets the jobs and, by job name, their targets; it replaces all former ones. Targets
 // of unknown jobs are ignored. Loops of targets that stay go on undisturbed; if only their
 // configuration changed they use the new one from their next scrape on and keep what they

@@ -4,12 +4,9 @@ import (
 	"bytes"
 	"context"
 	"errors"
-	"fmt"
 	"io"
 	"mime"
-	"net"
 	"net/http"
-	"net/url"
 	"strconv"
 	"strings"
 	"time"
@@ -17,6 +14,7 @@ import (
 	promconfig "github.com/prometheus/common/config"
 
 	"outrider/agent/backoff"
+	"outrider/agent/outbound"
 )
 
 const (
@@ -34,21 +32,13 @@ type client struct {
 }
 
 func newClient(cfg *Config, name, userAgent string, dial promconfig.DialContextFunc) (*client, error) {
-	opts := []promconfig.HTTPClientOption{promconfig.WithUserAgent(userAgent)}
+	var opts []promconfig.HTTPClientOption
 	if dial != nil {
 		opts = append(opts, promconfig.WithDialContextFunc(dial))
 	}
-	hc, err := promconfig.NewClientFromConfig(cfg.HTTPClient, "pyroscope_write_"+name, opts...)
+	hc, err := outbound.NewClient(cfg.HTTPClient, "pyroscope_write_"+name, userAgent, opts...)
 	if err != nil {
-		return nil, fmt.Errorf("make HTTP client: %w", err)
-	}
-	hc.CheckRedirect = func(req *http.Request, via []*http.Request) error {
-		// A redirect that turns the POST into a GET leads to a login page, whose 200 would
-		// pass for a delivery.
-		if !cfg.HTTPClient.FollowRedirects || req.Method != http.MethodPost || len(via) > 5 {
-			return http.ErrUseLastResponse
-		}
-		return nil
+		return nil, err
 	}
 	c := &client{http: hc, url: cfg.URL.JoinPath(pushPath).String(), header: http.Header{}, timeout: time.Duration(cfg.RemoteTimeout)}
 	if c.timeout <= 0 {
@@ -87,7 +77,9 @@ func (c *client) push(ctx context.Context, head, profile []byte) answer {
 
 	resp, err := c.http.Do(req)
 	if err != nil {
-		return networkAnswer(err)
+		// It is sent again, and may then be counted twice.
+		reason, cause := outbound.NoAnswer(err)
+		return answer{verdict: passing, reason: reason, err: cause}
 	}
 	said := backoff.DrainBody(resp)
 	a := answer{status: resp.StatusCode, reason: strconv.Itoa(resp.StatusCode)}
@@ -100,21 +92,6 @@ func (c *client) push(ctx context.Context, head, profile []byte) answer {
 	case media == "text/html":
 		// A web interface answers so to anything. Nothing was stored.
 		a.verdict, a.err = misconfigured, errors.New("server answered with a web page: is this the address of Pyroscope?")
-	}
-	return a
-}
-
-// networkAnswer is that of no answer at all. Whether the server got the profile is not
-// known: it is sent again, and may then be counted twice.
-func networkAnswer(err error) answer {
-	a := answer{verdict: passing, reason: "network", err: err}
-	var ue *url.Error
-	if errors.As(err, &ue) {
-		a.err = ue.Err // without the URL, which may hold a token
-	}
-	var ne net.Error
-	if errors.Is(err, context.DeadlineExceeded) || errors.As(err, &ne) && ne.Timeout() {
-		a.reason = "timeout"
 	}
 	return a
 }

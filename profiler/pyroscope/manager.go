@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
-	"net/url"
 	"slices"
 	"strings"
 	"sync"
@@ -16,6 +15,7 @@ import (
 	promconfig "github.com/prometheus/common/config"
 	"github.com/prometheus/prometheus/model/labels"
 
+	"outrider/agent/outbound"
 	"outrider/telemetry"
 )
 
@@ -55,6 +55,22 @@ func New(o Options) *Manager {
 	return m
 }
 
+// Check says whether Apply would take the configurations, and changes nothing.
+func (m *Manager) Check(configs []*Config, external labels.Labels) error {
+	seen := map[string]bool{}
+	for _, cfg := range configs {
+		name := outbound.EndpointName(cfg.Name, cfg.URL)
+		if seen[name] {
+			return fmt.Errorf("pyroscope_write: more than one endpoint is named %q", name)
+		}
+		seen[name] = true
+		if _, err := m.prepare(cfg, name, external); err != nil {
+			return fmt.Errorf("pyroscope_write %q: %w", name, err)
+		}
+	}
+	return nil
+}
+
 // Apply replaces the endpoints. One whose configuration is the same goes on untouched; one
 // that is changed under its old name keeps its queue and sends it to where it is now told to;
 // one that is gone loses it. It may be called before and during Run. On an error, nothing has
@@ -70,7 +86,7 @@ func (m *Manager) Apply(configs []*Config, external labels.Labels) error {
 	changed := map[string]*settings{}
 	names := make([]string, 0, len(configs))
 	for _, cfg := range configs {
-		name := endpointName(cfg)
+		name := outbound.EndpointName(cfg.Name, cfg.URL)
 		if slices.Contains(names, name) {
 			return fmt.Errorf("pyroscope_write: more than one endpoint is named %q", name)
 		}
@@ -125,15 +141,6 @@ func (m *Manager) prepare(cfg *Config, name string, external labels.Labels) (*se
 		return nil, err
 	}
 	return &settings{cfg: cfg, external: external, client: c}, nil
-}
-
-// endpointName is the name in the configuration, or where the endpoint is.
-func endpointName(cfg *Config) string {
-	if cfg.Name != "" || cfg.URL == nil || cfg.URL.URL == nil {
-		return cfg.Name
-	}
-	u := url.URL{Host: cfg.URL.Host, Path: cfg.URL.Path}
-	return strings.TrimPrefix(u.String(), "//")
 }
 
 // Append queues a profile for every endpoint. It never waits for the network; what an

@@ -79,7 +79,7 @@ func TestPush(t *testing.T) {
 	if double.last.ContentLength <= int64(len(p.Data)) {
 		t.Errorf("content length %d", double.last.ContentLength)
 	}
-	if s := m.Status()[0]; s.LastError != "" || s.LastSuccess.IsZero() || s.Queued != 0 || s.Name != srv.Listener.Addr().String()+"/pyro/" {
+	if s := m.Status()[0]; s.LastError != "" || s.LastSuccess.IsZero() || s.Queued != 0 || s.Name != srv.Listener.Addr().String() {
 		t.Errorf("status %+v", s)
 	}
 }
