@@ -66,9 +66,13 @@ type Agent struct {
 	riding atomic.Bool
 	broken atomic.Pointer[error] // why a stage ended by itself
 
-	mu      sync.Mutex // one reload or discovery update at a time
+	reloading sync.Mutex // held for a whole reload; taken before mu
+
+	mu      sync.Mutex // for what follows, and held while stages are given their parts
 	config  *config.Config
 	targets telemetry.Targets
+	shown   map[string][]*telemetry.Target // as last given to the scraper
+	behind  bool                           // a stage has not taken the targets yet
 	reload  reloadState
 }
 
@@ -173,7 +177,7 @@ func (a *Agent) build() error {
 		UserAgent:  userAgent,
 		Sink:       fanOut(a.writer.Append, a.console.Sink, a.lives.Sink),
 	})
-	a.self = &selfProfiler{logger: log("self_profiles")}
+	a.self = newSelfProfiler(log("self_profiles"), userAgent)
 	return nil
 }
 
@@ -201,7 +205,6 @@ func (a *Agent) Run(drain, abort context.Context) error {
 			a.logger.Warn("close storage", "err", err)
 		}
 	}()
-	defer a.self.stop()
 
 	// A stage that ends by itself has failed, and takes the others with it in good order.
 	failed, fail := context.WithCancelCause(drain)
@@ -214,8 +217,9 @@ func (a *Agent) Run(drain, abort context.Context) error {
 	writer := start("remote_write", a.writer.Run)
 	scraper := start("scrape", a.scraper.Run)
 	profiles := start("profile", a.profiler.Run)
+	self := start("self_profiles", a.self.run)
 	discovery := start("discover", func(ctx context.Context) error {
-		return a.discoverer.Run(ctx, a.updateTargets)
+		return a.discover(ctx)
 	})
 	a.riding.Store(true)
 	a.logger.Info("riding", "version", a.opts.Version, "address", a.console.Addr(), "instance", a.identity().Instance)
@@ -230,6 +234,7 @@ func (a *Agent) Run(drain, abort context.Context) error {
 
 	// The order is the way of the data: nothing ends before what feeds it.
 	discovery.stop()
+	self.stop()
 	profiles.stop()
 	lastErr := a.lastScrape(deadline) // while the service may still answer
 	scraper.stop()                    // leaves staleness markers
@@ -245,7 +250,7 @@ func (a *Agent) Run(drain, abort context.Context) error {
 		a.logger.Warn("not all was delivered before the end", "err", flushErr)
 	}
 	var errs []error
-	for _, s := range []*stage{discovery, profiles, scraper, writer, pusher, doors} {
+	for _, s := range []*stage{discovery, self, profiles, scraper, writer, pusher, doors} {
 		errs = append(errs, s.err)
 	}
 	if err := errors.Join(errs...); err != nil {

@@ -2,7 +2,6 @@ package agent
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"net"
 	"net/url"
@@ -43,10 +42,12 @@ func (a *Agent) loadConfig() (*config.Config, error) {
 
 // Reload reads the configuration file again and applies it. When that fails the running
 // configuration stays as it is and the error says why.
-func (a *Agent) Reload(ctx context.Context) error {
+func (a *Agent) Reload(context.Context) error {
+	a.reloading.Lock()
+	defer a.reloading.Unlock()
 	cfg, err := a.loadConfig()
 	if err == nil {
-		err = a.replace(cfg)
+		err = a.apply(cfg)
 	}
 	a.noteReload(err)
 	if err != nil {
@@ -57,21 +58,6 @@ func (a *Agent) Reload(ctx context.Context) error {
 	a.metrics.reloads.WithLabelValues("success").Inc()
 	a.logger.Info("configuration reloaded")
 	return nil
-}
-
-// replace applies cfg and goes back to the former configuration when a stage refuses it.
-func (a *Agent) replace(cfg *config.Config) error {
-	a.mu.Lock()
-	former := a.config
-	a.mu.Unlock()
-	err := a.apply(cfg)
-	if err == nil {
-		return nil
-	}
-	if back := a.apply(former); back != nil {
-		return errors.Join(err, fmt.Errorf("go back to the former configuration: %w", back))
-	}
-	return err
 }
 
 func (a *Agent) noteReload(err error) {
@@ -87,13 +73,18 @@ func (a *Agent) noteReload(err error) {
 	a.metrics.reloadTime.SetToCurrentTime()
 }
 
-// apply gives every stage its part of the configuration. Stages leave alone what has not
-// changed.
+// apply gives every stage its part of the configuration, after each has said that it can
+// take it: what one would refuse must not have cost another its queue or its loops. Stages
+// leave alone what has not changed.
 func (a *Agent) apply(cfg *config.Config) error {
 	a.mu.Lock()
 	defer a.mu.Unlock()
+	if err := a.check(cfg); err != nil {
+		return err
+	}
 	external := cfg.ExternalLabels()
-	// Shippers first: what a new target yields must have somewhere to go.
+	// Shippers first: what a new target yields must have somewhere to go. Errors can only
+	// come of a file that went away since the check.
 	if err := a.writer.Apply(cfg.RemoteWrite, external); err != nil {
 		return fmt.Errorf("remote_write: %w", err)
 	}
@@ -105,42 +96,26 @@ func (a *Agent) apply(cfg *config.Config) error {
 	}
 	// Discovery last: its update finds the jobs above already in place.
 	a.discoverer.Apply(cfg.DiscoverJobs())
-	a.self.apply(cfg, a.selfLabels(), external)
+	a.self.apply(cfg, a.selfLabels())
 	a.config = cfg
 	return nil
 }
 
-// updateTargets takes what discovery found.
-func (a *Agent) updateTargets(targets telemetry.Targets) {
-	a.mu.Lock()
-	defer a.mu.Unlock()
-	if err := a.applySources(a.config, targets); err != nil {
-		// Jobs were accepted when the configuration was applied; only targets are new.
-		a.logger.Error("targets not applied", "err", err)
-		return
+// check asks every stage whether it can take its part of the configuration.
+func (a *Agent) check(cfg *config.Config) error {
+	external := cfg.ExternalLabels()
+	if err := a.writer.Check(cfg.RemoteWrite, external); err != nil {
+		return err
 	}
-	a.targets = targets
-}
-
-// applySources sets the jobs and targets of scraper and profiler. Call it with a.mu held.
-func (a *Agent) applySources(cfg *config.Config, targets telemetry.Targets) error {
-	jobs := cfg.ScrapeJobs()
-	metrics := make(map[string][]*telemetry.Target, len(targets.Scrape)+1)
-	for job, ts := range targets.Scrape {
-		metrics[job] = ts
+	if err := a.pusher.Check(cfg.PyroscopeWrite, external); err != nil {
+		return err
 	}
-	if cfg.SelfMetrics {
-		jobs = append(jobs, a.selfScrapeJob(cfg))
-		metrics[selfTargetJob] = []*telemetry.Target{a.selfTarget()}
-	}
-	a.console.SetTargets(metrics) // first: it takes scrapes of the targets it knows alone
-	if err := a.scraper.Apply(jobs, metrics); err != nil {
+	if err := a.scraper.Check(a.scrapeJobs(cfg)); err != nil {
 		return fmt.Errorf("scrape_configs: %w", err)
 	}
-	if err := a.profiler.Apply(cfg.ProfileJobs(), targets.Profile); err != nil {
+	if err := a.profiler.Check(cfg.ProfileJobs()); err != nil {
 		return fmt.Errorf("profile_configs: %w", err)
 	}
-	a.lives.keep(metrics)
 	return nil
 }
 

@@ -1,95 +1,132 @@
 package agent
 
 import (
+	"context"
 	"fmt"
 	"log/slog"
+	"maps"
+	"net/http"
 	"reflect"
+	"sync"
 	"time"
 
 	pyroscopego "github.com/grafana/pyroscope-go"
 	"github.com/prometheus/prometheus/model/labels"
 
 	"outrider/agent/config"
+	"outrider/agent/outbound"
+	"outrider/profiler/pyroscope"
 )
 
 // selfProfiler ships profiles of the sidecar itself, by Pyroscope's own SDK: it profiles from
 // inside the process, which the profiler does not do. Losing some of them is acceptable.
 type selfProfiler struct {
-	logger  *slog.Logger
-	running *pyroscopego.Profiler
-	config  pyroscopego.Config
+	logger    *slog.Logger
+	userAgent string
+	changed   chan struct{} // wanted was set
+
+	mu     sync.Mutex
+	wanted *selfProfiles // nil: none
+}
+
+// selfProfiles is where own profiles go, and under which labels.
+type selfProfiles struct {
+	to   *pyroscope.Config
+	tags map[string]string
 }
 
 // selfProfileRate is how often the SDK uploads.
 const selfProfileRate = 15 * time.Second
 
-// apply starts, restarts or stops the SDK as cfg wants it. A failure is logged: nothing else
-// depends on it.
-func (p *selfProfiler) apply(cfg *config.Config, self, external labels.Labels) {
-	want, err := selfProfileConfig(cfg, self, external)
-	if err != nil {
-		p.logger.Warn("own profiles are off", "err", err)
-	}
-	if reflect.DeepEqual(want, p.config) {
-		return
-	}
-	p.stop()
-	p.config = want
-	if want.ServerAddress == "" {
-		return
-	}
-	want.Logger = sdkLogger{p.logger}
-	running, err := pyroscopego.Start(want)
-	if err != nil {
-		p.logger.Warn("own profiles are off", "err", err)
-		return
-	}
-	p.running = running
+func newSelfProfiler(logger *slog.Logger, userAgent string) *selfProfiler {
+	return &selfProfiler{logger: logger, userAgent: userAgent, changed: make(chan struct{}, 1)}
 }
 
-func (p *selfProfiler) stop() {
-	if p.running == nil {
+// apply says what is wanted from now on. It does not wait for it.
+func (p *selfProfiler) apply(cfg *config.Config, self labels.Labels) {
+	var want *selfProfiles
+	if cfg.SelfProfiles && len(cfg.PyroscopeWrite) > 0 {
+		want = &selfProfiles{to: cfg.PyroscopeWrite[0], tags: map[string]string{}}
+		maps.Copy(want.tags, want.to.Labels)
+		external := cfg.ExternalLabels()
+		maps.Copy(want.tags, external.Map())
+		maps.Copy(want.tags, self.Map())
+	}
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if reflect.DeepEqual(want, p.wanted) {
 		return
 	}
-	if err := p.running.Stop(); err != nil {
-		p.logger.Warn("stop own profiles", "err", err)
+	p.wanted = want
+	select {
+	case p.changed <- struct{}{}:
+	default:
 	}
-	p.running = nil
 }
 
-// selfProfileConfig is the zero value when own profiles are not wanted. The SDK knows basic
-// authentication, a tenant and headers; an endpoint that needs more cannot be used by it.
-func selfProfileConfig(cfg *config.Config, self, external labels.Labels) (pyroscopego.Config, error) {
-	if !cfg.SelfProfiles {
-		return pyroscopego.Config{}, nil
-	}
-	if len(cfg.PyroscopeWrite) == 0 {
-		return pyroscopego.Config{}, fmt.Errorf("self_profiles needs a pyroscope_write endpoint")
-	}
-	to := cfg.PyroscopeWrite[0]
-	c := pyroscopego.Config{
-		ApplicationName: selfJob,
-		ServerAddress:   to.URL.String(),
-		TenantID:        to.Tenant,
-		HTTPHeaders:     to.Headers,
-		UploadRate:      selfProfileRate,
-		Tags:            map[string]string{},
-	}
-	for name, value := range to.Labels {
-		c.Tags[name] = value
-	}
-	external.Range(func(l labels.Label) { c.Tags[l.Name] = l.Value })
-	self.Range(func(l labels.Label) { c.Tags[l.Name] = l.Value })
-	if auth := to.HTTPClient.BasicAuth; auth != nil {
-		if auth.PasswordFile != "" || auth.UsernameFile != "" {
-			return pyroscopego.Config{}, fmt.Errorf("self_profiles cannot read the basic_auth of %s from a file", to.URL.Redacted())
+// run has the SDK do what is wanted until ctx is done.
+func (p *selfProfiler) run(ctx context.Context) error {
+	stop := func() {}
+	defer func() { stop() }()
+	for {
+		select {
+		case <-ctx.Done():
+			return ctx.Err()
+		case <-p.changed:
+			p.mu.Lock()
+			want := p.wanted
+			p.mu.Unlock()
+			stop()
+			stop = p.start(ctx, want)
 		}
-		c.BasicAuthUser, c.BasicAuthPassword = auth.Username, string(auth.Password)
 	}
-	if to.HTTPClient.Authorization != nil || to.HTTPClient.OAuth2 != nil {
-		return pyroscopego.Config{}, fmt.Errorf("self_profiles cannot use the authorization of %s", to.URL.Redacted())
+}
+
+// start returns what ends the SDK again. Uploads under way are then given up, as the SDK
+// would wait for a server that hangs.
+func (p *selfProfiler) start(ctx context.Context, want *selfProfiles) (stop func()) {
+	if want == nil {
+		return func() {}
 	}
-	return c, nil
+	client, err := outbound.NewClient(want.to.HTTPClient, "self_profiles", p.userAgent)
+	if err != nil {
+		p.logger.Warn("own profiles are off", "err", err)
+		return func() {}
+	}
+	client.Timeout = time.Duration(want.to.RemoteTimeout)
+	ctx, cancel := context.WithCancel(ctx)
+	sdk, err := pyroscopego.Start(pyroscopego.Config{
+		ApplicationName: selfJob,
+		ServerAddress:   want.to.URL.String(),
+		TenantID:        want.to.Tenant,
+		HTTPHeaders:     want.to.Headers,
+		HTTPClient:      boundClient{ctx, client},
+		UploadRate:      selfProfileRate,
+		Tags:            want.tags,
+		Logger:          sdkLogger{p.logger},
+	})
+	if err != nil {
+		cancel()
+		p.logger.Warn("own profiles are off", "err", err)
+		return func() {}
+	}
+	return func() {
+		cancel()
+		if err := sdk.Stop(); err != nil {
+			p.logger.Warn("stop own profiles", "err", err)
+		}
+		client.CloseIdleConnections()
+	}
+}
+
+// boundClient gives requests up when ctx is done; the SDK sends them without a context.
+type boundClient struct {
+	ctx    context.Context
+	client *http.Client
+}
+
+func (c boundClient) Do(req *http.Request) (*http.Response, error) {
+	return c.client.Do(req.WithContext(c.ctx))
 }
 
 // sdkLogger turns the SDK's formatted lines into ours.
