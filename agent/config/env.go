@@ -2,6 +2,7 @@ package config
 
 import (
 	"cmp"
+	"net"
 	"net/url"
 	"regexp"
 	"slices"
@@ -184,6 +185,17 @@ func (e *environment) static(u *url.URL) discover.Config {
 	}
 	for name, value := range e.labels {
 		group.Labels[model.LabelName(name)] = model.LabelValue(value)
+	}
+	// The one target there is is this copy of the service, by whatever name it is reached.
+	if id := cmp.Or(e.identity.Instance, e.identity.Pod); id != "" && e.labels[model.InstanceLabel] == "" {
+		if group.Labels == nil {
+			group.Labels = model.LabelSet{}
+		}
+		at := u // of its metrics, also for profiles that are taken elsewhere
+		if e.metrics.url != nil {
+			at = e.metrics.url
+		}
+		group.Labels[model.InstanceLabel] = model.LabelValue(net.JoinHostPort(id, strconv.Itoa(portOf(at))))
 	}
 	return discover.Config{StaticConfigs: []discover.StaticConfig{group}}
 }

@@ -69,7 +69,7 @@ type envEndpoint struct {
 // variables are all that the sidecar reads, in the order of the reference.
 func variables() []variable {
 	vs := []variable{
-		{"OUTRIDER_INSTANCE", "Host part of the `instance` label of targets on loopback, which tells two copies of a service apart.", "`POD_NAME`, else the host name", always,
+		{"OUTRIDER_INSTANCE", "Host part of the `instance` label, which tells two copies of a service apart. With a file it is that of targets on loopback; others keep their address.", "`POD_NAME`, else the host name", always,
 			text(func(e *environment) *string { return &e.identity.Instance })},
 		{"POD_NAME", "Label `pod` (downward API: metadata.name).", "", always,
 			text(func(e *environment) *string { return &e.identity.Pod })},

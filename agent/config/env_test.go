@@ -48,6 +48,35 @@ func TestFromEnv(t *testing.T) {
 	}
 }
 
+// TestFromEnvInstance wants the identity of the pod on the one target there is, by whatever
+// name it is reached, and with the port of its metrics.
+func TestFromEnvInstance(t *testing.T) {
+	for _, tt := range []struct {
+		want string
+		env  []string
+	}{
+		{"pod-1:8080", []string{"POD_NAME", "pod-1", "OUTRIDER_TARGET", "checkout:8080"}},
+		{"eu-1:8080", []string{"POD_NAME", "pod-1", "OUTRIDER_INSTANCE", "eu-1", "OUTRIDER_TARGET", "checkout:8080"}},
+		{"pod-1:80", []string{"POD_NAME", "pod-1", "OUTRIDER_METRICS_URL", "http://checkout/metrics", "OUTRIDER_PPROF_URL", "http://admin:6060/debug/pprof"}},
+		{"mine", []string{"POD_NAME", "pod-1", "OUTRIDER_LABELS", "instance=mine", "OUTRIDER_TARGET", "checkout:8080"}},
+		{"", []string{"OUTRIDER_TARGET", "checkout:8080"}}, // discovery decides
+	} {
+		c, _, err := FromEnv(env(append(tt.env, "OUTRIDER_SERVICE", "svc")...), "host")
+		if err != nil {
+			t.Fatal(err)
+		}
+		got := c.ScrapeConfigs[0].Discover.StaticConfigs[0].Labels["instance"]
+		if string(got) != tt.want {
+			t.Errorf("%v: instance %q, want %q", tt.env, got, tt.want)
+		}
+		for _, p := range c.ProfileConfigs {
+			if sc := p.Discover.StaticConfigs; len(sc) > 0 && sc[0].Labels["instance"] != got {
+				t.Errorf("%v: profiles have instance %q", tt.env, sc[0].Labels["instance"])
+			}
+		}
+	}
+}
+
 // TestFromEnvPprof places the pprof handlers beside, behind and away from the metrics.
 func TestFromEnvPprof(t *testing.T) {
 	type place struct {

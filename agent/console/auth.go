@@ -16,6 +16,13 @@ func authenticates(file string) bool {
 	return err == nil && (len(cfg.Users) > 0 || cfg.TLSConfig.ClientAuth == "RequireAndVerifyClientCert")
 }
 
+// asksForPasswords says whether the toolkit wants basic authentication of every request,
+// those for health included.
+func (g *guard) asksForPasswords() bool {
+	cfg, err := readWebConfig(g.webConfig)
+	return err == nil && len(cfg.Users) > 0
+}
+
 // authenticated says whether the toolkit, which handled the request before us, knows who
 // sent it. It goes by the request and not by what the file said at the start, because the
 // toolkit reads the file anew each time and stops asking for a password when the last user

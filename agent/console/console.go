@@ -82,6 +82,7 @@ type Console struct {
 	tele     *door     // nil when off
 	zips     sync.Pool // of *gzip.Writer
 	captures chan struct{}
+	own      chan struct{}
 	pulls    chan struct{}
 	reloads  chan struct{}
 	flushes  chan struct{}
@@ -144,6 +145,7 @@ func newConsole(opts Options, external *url.URL, onLoopback bool) *Console {
 		now:      time.Now,
 		zips:     sync.Pool{New: newZip},
 		captures: make(chan struct{}, maxCaptures),
+		own:      make(chan struct{}, maxOwn),
 		pulls:    make(chan struct{}, maxPulls),
 		reloads:  make(chan struct{}, 1),
 		flushes:  make(chan struct{}, 1),
@@ -236,6 +238,9 @@ func (c *Console) logOpen(d *door) {
 		c.logger.Warn("listener shows health alone: its address is not loopback and has no authentication; bind loopback, or set users or client certificates in --web.config.file, or use --web.telemetry-address for metrics",
 			"address", d.addr())
 		return
+	}
+	if d == c.main && c.tele == nil && c.guard.asksForPasswords() {
+		c.logger.Warn("health asks for a password here too; probes of the kubelet belong on --web.telemetry-address", "address", d.addr())
 	}
 	c.logger.Info("listening", "address", d.addr(), "telemetry_only", d == c.tele)
 }

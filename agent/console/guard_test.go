@@ -207,6 +207,13 @@ func TestRequestsOfOtherSitesAreRefused(t *testing.T) {
 		"rebinding":                           {"GET", "/metrics", []string{"Host: evil.com"}, 421, `not known as "evil.com"; use an IP address or localhost, or name it with --web.external-url`},
 		"rebinding, same origin":              {"POST", "/-/reload", []string{"Host: evil.com:80", "Origin: http://evil.com:80", "Sec-Fetch-Site: same-origin"}, 421, ""},
 		"rebinding of profiles":               {"GET", "/debug/pprof/heap", []string{"Host: evil.com"}, 421, ""},
+		"another site's image of a trace":     {"GET", "/debug/pprof/trace?seconds=1", []string{"Sec-Fetch-Site: cross-site"}, 403, "another site"},
+		"the same, old browser":               {"GET", "/debug/pprof/profile?seconds=1", []string{"Origin: http://evil.com"}, 403, "another site"},
+		"go tool pprof":                       {"GET", "/debug/pprof/goroutine?debug=1", nil, 200, "goroutine profile"},
+		"our own page's link to profiles":     {"GET", "/debug/pprof/", []string{"Sec-Fetch-Site: same-origin"}, 200, "goroutine"},
+		"an address typed in a browser":       {"GET", "/debug/pprof/", []string{"Sec-Fetch-Site: none"}, 200, "goroutine"},
+		"a recording without end":             {"GET", "/debug/pprof/trace?seconds=3600", nil, 400, "seconds: want 0 to 60"},
+		"a recording of nonsense":             {"GET", "/debug/pprof/profile?seconds=NaN", nil, 400, "seconds: want 0 to 60"},
 		"a probe by name":                     {"GET", "/-/ready", []string{"Host: shop.svc"}, 200, "ready"},
 		"as JSON": {"GET", "/metrics", []string{"Host: evil.com", "Accept: application/json"}, 421, `{
   "error": "this sidecar is not known as \"evil.com\"`},
@@ -215,7 +222,7 @@ func TestRequestsOfOtherSitesAreRefused(t *testing.T) {
 			wantAnswer(t, ask(t, http.DefaultClient, tc.method, base+tc.path, tc.headers...), tc.code, tc.text)
 		})
 	}
-	for reason, want := range map[string]float64{"cross_origin": 4, "host": 4, "unauthenticated": 0} {
+	for reason, want := range map[string]float64{"cross_origin": 6, "host": 4, "unauthenticated": 0} {
 		if got := testutil.ToFloat64(c.metrics.refused.WithLabelValues(reason)); got != want {
 			t.Errorf("refused %v for %s, want %v", got, reason, want)
 		}

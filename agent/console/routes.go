@@ -2,7 +2,6 @@ package console
 
 import (
 	"net/http"
-	"net/http/pprof"
 
 	"github.com/prometheus/client_golang/prometheus/promhttp"
 )
@@ -12,6 +11,8 @@ const (
 	maxPulls = 8
 	// maxCaptures bounds how many wait for a profile; the profiler takes one at a time anyway.
 	maxCaptures = 4
+	// maxOwn bounds how many profiles of the sidecar itself are taken at once.
+	maxOwn = 2
 )
 
 // mainHandler serves everything. Health alone is not guarded.
@@ -31,13 +32,7 @@ func (c *Console) mainHandler() http.Handler {
 	guarded("/-/reload", "reload", allow(http.HandlerFunc(c.reload), "use POST", http.MethodPost, http.MethodPut))
 	guarded("/-/flush", "flush", allow(http.HandlerFunc(c.flush), "use POST", http.MethodPost, http.MethodPut))
 
-	// Our own profiles. net/http/pprof also puts itself on http.DefaultServeMux, which
-	// nothing here serves.
-	guarded("/debug/pprof/", "pprof", read(http.HandlerFunc(pprof.Index)))
-	guarded("/debug/pprof/cmdline", "pprof", read(http.HandlerFunc(pprof.Cmdline)))
-	guarded("/debug/pprof/profile", "pprof", read(http.HandlerFunc(pprof.Profile)))
-	guarded("/debug/pprof/symbol", "pprof", http.HandlerFunc(pprof.Symbol))
-	guarded("/debug/pprof/trace", "pprof", read(http.HandlerFunc(pprof.Trace)))
+	guarded("/debug/pprof/", "pprof", c.ownPprof())
 
 	guarded("/", "other", http.HandlerFunc(notFound))
 	return secure(mux)
