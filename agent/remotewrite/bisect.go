@@ -56,25 +56,25 @@ func (s *sender) bisect(ctx context.Context, r record, a answer) error {
 		return nil
 	}
 	s.metrics.bisections.Inc()
-	b := bisection{all: all, hi: len(all), mid: s.suspects.last(all, time.Now())}
+	b := bisection{all: all, hi: len(all), mid: len(all) / 2}
 	for budget := maxBisect - 1; ; budget-- {
 		if b.hi-b.lo == 1 {
-			s.suspects.add(&b.all[b.lo], time.Now())
-			s.isolate(b.all[b.lo:b.hi], r, a)
+			s.suspects.add(&b.all[b.lo], a.err, time.Now())
+			s.isolate(b.all[b.lo:b.hi], r, a.err)
 			b.lo = b.hi
 			s.leave(b.all[b.lo:], r)
 		}
 		if b.lo == len(b.all) {
 			return nil
 		}
-		ok, err := s.mayBisect(ctx, budget)
-		if err != nil {
-			return err
-		}
-		if !ok {
-			s.isolate(b.all[b.lo:], r, a)
+		if budget == 0 {
+			s.suspects.again(b.all[b.lo:], a.err, time.Now())
+			s.isolate(b.all[b.lo:], r, a.err)
 			s.leave(nil, r)
 			return nil
+		}
+		if err := s.awaitPace(ctx); err != nil {
+			return err
 		}
 		from, to := b.next(budget == 1)
 		part := encodeSeries(b.all[from:to], r.message, r.queued)
@@ -85,6 +85,7 @@ func (s *sender) bisect(ctx context.Context, r record, a answer) error {
 		switch got.verdict {
 		case delivered:
 			s.settle(part, got)
+			s.suspects.clear(b.all[from:to])
 			b.accepted(from, to)
 			s.leave(b.all[b.lo:], r)
 		case poison:
@@ -110,22 +111,19 @@ func (s *sender) leave(undecided []series, from record) {
 	s.replace(encodeSeries(undecided, from.message, from.queued))
 }
 
-// mayBisect waits until another request of a bisection may be sent, and says whether it may
-// at all. With a queue more than half full there is no time for waiting.
-func (s *sender) mayBisect(ctx context.Context, budget int) (bool, error) {
-	for budget > 0 {
+// awaitPace waits until another request of a bisection may be sent, however full the queue
+// is: it drops the oldest, which is no worse than to give up what nobody has looked at. The
+// only error is ctx's.
+func (s *sender) awaitPace(ctx context.Context) error {
+	for {
 		d := s.pace.take(time.Now())
 		if d == 0 {
-			return true, nil
-		}
-		if s.queue.Crowded() {
-			return false, nil
+			return nil
 		}
 		if err := backoff.Sleep(ctx, d); err != nil {
-			return false, err
+			return err
 		}
 	}
-	return false, nil
 }
 
 // pace is a token bucket.
@@ -150,48 +148,4 @@ func (p *pace) take(now time.Time) time.Duration {
 		return 0
 	}
 	return max(time.Microsecond, time.Duration((1-p.tokens)*float64(p.every)))
-}
-
-// suspects remembers series that were refused by themselves. They are tried apart from the
-// others the next time, for a series that is refused once is often refused with each scrape.
-type suspects struct {
-	since map[string]time.Time
-}
-
-const (
-	maxSuspects = 1000
-	suspectFor  = time.Hour
-)
-
-func (x *suspects) add(s *series, now time.Time) {
-	if x.since == nil {
-		x.since = make(map[string]time.Time)
-	}
-	for k, t := range x.since {
-		if now.Sub(t) > suspectFor {
-			delete(x.since, k)
-		}
-	}
-	if len(x.since) < maxSuspects {
-		x.since[s.String()] = now
-	}
-}
-
-// last moves the suspects among all to the end and returns where to divide all at first: in
-// front of them, or in the middle where there are none.
-func (x *suspects) last(all []series, now time.Time) int {
-	var good, bad []series
-	for i := range all {
-		if t, ok := x.since[all[i].String()]; ok && now.Sub(t) <= suspectFor {
-			bad = append(bad, all[i])
-		} else {
-			good = append(good, all[i])
-		}
-	}
-	if len(good) == 0 || len(bad) == 0 {
-		return len(all) / 2
-	}
-	copy(all, good)
-	copy(all[len(good):], bad)
-	return len(good)
 }

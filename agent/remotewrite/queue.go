@@ -159,13 +159,6 @@ func (q *queue) Stats() queueStats {
 	return s
 }
 
-// Crowded says whether more than half of the capacity is in use.
-func (q *queue) Crowded() bool {
-	q.mu.Lock()
-	defer q.mu.Unlock()
-	return q.bytes > q.capacity/2
-}
-
 func (q *queue) count(r record, sign int) {
 	q.bytes += int64(sign) * r.size()
 	q.samples += sign * r.counts.samples()

@@ -18,6 +18,8 @@ type record struct {
 	minMs   int64 // of all samples, milliseconds since the epoch
 	maxMs   int64
 	queued  time.Time // when it was first queued
+	sifted  bool      // suspects were set apart
+	retry   bool      // it holds only suspects, to be tried again
 }
 
 // counts says how much a record, or a part of one, holds.

@@ -71,7 +71,7 @@ func (s *sender) handle(ctx context.Context, r record) error {
 		s.translate(r)
 		return nil
 	}
-	if s.expireKnown(r) {
+	if s.expireKnown(r) || s.setApart(r) {
 		return nil
 	}
 	a, err := s.deliver(ctx, r)
@@ -81,6 +81,7 @@ func (s *sender) handle(ctx context.Context, r record) error {
 	switch a.verdict {
 	case delivered:
 		s.settle(r, a)
+		s.absolve(r)
 		s.replace()
 	case notUnderstood:
 		// Translated when it is looked at again.
@@ -191,7 +192,7 @@ func (s *sender) split(r record, a answer) {
 		return
 	}
 	if len(all) == 1 {
-		s.isolate(all, r, a)
+		s.isolate(all, r, a.err)
 		s.replace()
 		return
 	}
@@ -228,15 +229,15 @@ func (s *sender) corrupt(r record, err error) {
 
 // isolate puts series that the receiver refuses for good in quarantine. The queue is left to
 // the caller.
-func (s *sender) isolate(part []series, from record, a answer) {
+func (s *sender) isolate(part []series, from record, why error) {
 	r := encodeSeries(part, from.message, from.queued)
-	log := s.logger.With("err", a.err, "series", part[0].String(), "samples", r.counts.samples())
+	log := s.logger.With("err", why, "series", part[0].String(), "samples", r.counts.samples())
 	if s.quarantine == nil {
 		s.drop("poison", r.counts)
 		log.Warn("receiver refuses samples for good, dropping them")
 		return
 	}
-	path, err := s.quarantine.put(refusal{endpoint: s.name, record: r, series: part[0].String(), err: a.err}, time.Now())
+	path, err := s.quarantine.put(refusal{endpoint: s.name, record: r, series: part[0].String(), err: why}, time.Now())
 	if err != nil {
 		s.drop("poison", r.counts)
 		log.Error("receiver refuses samples for good, and they cannot be kept", "quarantine_err", err)

@@ -1,6 +1,7 @@
 package remotewrite
 
 import (
+	"encoding/binary"
 	"slices"
 	"strconv"
 	"strings"
@@ -85,7 +86,18 @@ func labelsSize(ls []label) int {
 	return n
 }
 
-// String renders the labels as PromQL does, for people and as a key.
+// appendKey appends what tells the series from all others.
+func (s *series) appendKey(dst []byte) []byte {
+	for _, l := range s.labels {
+		dst = binary.AppendUvarint(dst, uint64(len(l.name)))
+		dst = append(dst, l.name...)
+		dst = binary.AppendUvarint(dst, uint64(len(l.value)))
+		dst = append(dst, l.value...)
+	}
+	return dst
+}
+
+// String renders the labels as PromQL does, for people.
 func (s *series) String() string {
 	var b strings.Builder
 	b.WriteByte('{')
