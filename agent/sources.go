@@ -19,8 +19,10 @@ const retryTargets = 5 * time.Second
 
 // discover runs discovery and gives the stages what it finds.
 func (a *Agent) discover(ctx context.Context) error {
+	ctx, cancel := context.WithCancel(ctx)
 	var wg sync.WaitGroup
 	defer wg.Wait()
+	defer cancel()
 	wg.Go(func() {
 		for backoff.Sleep(ctx, retryTargets) == nil {
 			a.catchUp()
