@@ -15,8 +15,11 @@ import (
 type Scrape struct {
 	Target *Target
 	// TimeMs is when the scrape began, in milliseconds since the epoch. It grows from
-	// scrape to scrape of a target, whatever the wall clock does.
+	// scrape to scrape of a target, whatever the wall clock does, save where ClockReset is set.
 	TimeMs int64
+	// ClockReset says that the clock was set back by more than an hour since the scrape
+	// before and is followed: all times may be before those of earlier scrapes of the target.
+	ClockReset bool
 	// Series are the final labels, in exposition order. Immutable and shared: the same
 	// pointer as last time means the same shape.
 	Series *SeriesSet

@@ -210,3 +210,43 @@ func TestEncodeTimeOnlyAdvances(t *testing.T) {
 		}
 	}
 }
+
+// Once a clock was set far back its new time counts, for all that has a time.
+func TestClockReset(t *testing.T) {
+	for _, m := range []message{v1, v2} {
+		te := newTestEncoder(t, m, labels.EmptyLabels())
+		tgt, set := target("a:1"), seriesSet(3)
+		own := labels.FromStrings("__name__", "own")
+		at := func(ms int64, reset bool) *telemetry.Scrape {
+			s := scrapeOf(tgt, set, ms)
+			s.ClockReset = reset
+			s.Rest = []telemetry.Sample{
+				{Labels: own, TimeMs: ms - 5, Value: 1},
+				{Labels: set.At(0), Kind: telemetry.KindExemplar, Exemplars: []exemplar.Exemplar{{Labels: labels.FromStrings("id", "x"), Value: 1, Ts: ms - 3, HasTs: true}}},
+			}
+			return s
+		}
+		const hours = 2 * 3_600_000
+		for _, c := range []struct {
+			ms    int64
+			reset bool
+			want  int // samples, and as many skipped if 0
+		}{
+			{t0, false, 4},
+			{t0 - hours, false, 0}, // not said, not believed
+			{t0 - hours + 1000, true, 4},
+			{t0 - hours + 2000, false, 4},
+			{t0 - hours, false, 0},
+		} {
+			rs, skipped := te.records(at(c.ms, c.reset))
+			n, exemplars := 0, 0
+			for _, r := range rs {
+				n += r.counts.samples()
+				exemplars += r.counts.exemplars
+			}
+			if n != c.want || skipped[skipRepeated] != 4-c.want || exemplars != c.want/4 {
+				t.Errorf("%s: at %d: %d samples, %d exemplars, skipped %v; want %d samples", m, c.ms-t0, n, exemplars, skipped, c.want)
+			}
+		}
+	}
+}

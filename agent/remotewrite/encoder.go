@@ -107,6 +107,9 @@ func (e *encoder) encode(s *telemetry.Scrape, m message, lim limits, put func([]
 	c.mu.Lock()
 	defer c.mu.Unlock()
 
+	if s.ClockReset {
+		c.lastMs, c.history = 0, history{}
+	}
 	if s.TimeMs <= c.lastMs {
 		var skipped skipCounts
 		skipped[skipRepeated] = s.Series.Len() + countSamples(s.Rest)

@@ -41,7 +41,7 @@ func (r *recorder) record(sc *telemetry.Scrape) error {
 	own := *sc
 	own.Values, own.Rest = slices.Clone(sc.Values), slices.Clone(sc.Rest)
 	r.scrapes = append(r.scrapes, &own)
-	if r.lastMs == nil {
+	if r.lastMs == nil || sc.ClockReset {
 		r.lastMs = map[string]int64{}
 	}
 	for i := range sc.Series.Len() {

@@ -200,12 +200,15 @@ func (l *loop) scrape(ctx context.Context) bool {
 		l.logger.Warn("scrape not delivered because the clock was set back", "by", back)
 		return true
 	}
+	var sc *telemetry.Scrape
 	if err != nil {
-		l.deliver(st.reject(set.target, ms, r))
-		return true
+		sc = st.reject(set.target, ms, r)
+	} else {
+		l.metrics.delivered(set.job.Name, r.tally, st.draft.taken)
+		sc = st.accept(set.target, ms, r)
 	}
-	l.metrics.delivered(set.job.Name, r.tally, st.draft.taken)
-	l.deliver(st.accept(set.target, ms, r))
+	sc.ClockReset = step == stepFollow
+	l.deliver(sc)
 	return true
 }
 

@@ -81,11 +81,12 @@ func (t *seriesTable) sweep(keep func(*series) bool) {
 	}
 }
 
-// forgetTimes allows samples older than those given so far, after the clock was set back.
+// forgetTimes allows samples and exemplars older than those given so far, after the clock was
+// set back.
 func (t *seriesTable) forgetTimes() {
 	for _, s := range t.byHash {
 		for ; s != nil; s = s.next {
-			s.lastMs = 0
+			s.lastMs, s.exemplar = 0, nil
 		}
 	}
 }

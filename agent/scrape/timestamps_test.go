@@ -150,3 +150,18 @@ func TestExemplarOfFailedScrapeIsSentByTheNext(t *testing.T) {
 		t.Errorf("got %s", dump(sc))
 	}
 }
+
+func TestTimesAreForgottenWhenTheClockIsSetBack(t *testing.T) {
+	s := newSession(t, &Config{HonorTimestamps: true})
+	body := func(ms int) string {
+		sec := float64(testStartMs+ms) / 1000
+		return fmt.Sprintf("# TYPE a counter\na_total 1 # {id=\"%d\"} 1 %f\n# TYPE b gauge\nb 1 %f\n# EOF\n", ms, sec, sec)
+	}
+	const back = 2 * 3600_000
+	s.mustScrape(body(-5), openText)
+	s.timeMs -= back
+	s.st.series.forgetTimes()
+	if sc := s.mustScrape(body(-5-back), openText); len(sc.Rest) != 2 {
+		t.Errorf("want the exemplar and the sample with a timestamp of its own, got %s", dump(sc))
+	}
+}
