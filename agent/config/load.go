@@ -30,7 +30,9 @@ func Load(path string, getenv func(string) string) (*Config, []Warning, error) {
 	if err != nil {
 		return nil, nil, fmt.Errorf("read configuration: %w", err)
 	}
-	return Parse(path, data, getenv, dir)
+	c, r := decode(path, data, getenv, dir)
+	r.missing(dir)
+	return c.orErrors(r)
 }
 
 func read(path string) ([]byte, error) {
@@ -52,6 +54,11 @@ func read(path string) ([]byte, error) {
 // Parse checks a configuration. Name stands for the file in errors and warnings; dir is
 // where relative paths start. It does not touch the file system.
 func Parse(name string, data []byte, getenv func(string) string, dir string) (*Config, []Warning, error) {
+	c, r := decode(name, data, getenv, dir)
+	return c.orErrors(r)
+}
+
+func decode(name string, data []byte, getenv func(string) string, dir string) (*Config, *report) {
 	r := newReport(name)
 	d := newDecoder(r, getenv)
 	c := withDefaults[Config]()
@@ -68,6 +75,11 @@ func Parse(name string, data []byte, getenv func(string) string, dir string) (*C
 		r.idleVariables(getenv, d.used)
 		c.setDirectory(dir)
 	}
+	return c, r
+}
+
+// orErrors returns the configuration unless the report holds errors.
+func (c *Config) orErrors(r *report) (*Config, []Warning, error) {
 	warnings, err := r.result()
 	if err != nil {
 		return nil, warnings, err

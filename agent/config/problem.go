@@ -67,6 +67,7 @@ type report struct {
 	// suspects are keys that are missing because they are misspelt, which was said; broken
 	// are values of the wrong kind.
 	suspects, broken map[string]bool
+	files            []fileRef // that values name
 }
 
 func newReport(file string) *report {

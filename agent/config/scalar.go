@@ -28,6 +28,9 @@ func (d *decoder) scalar(n *yaml.Node, v reflect.Value, p path) {
 	}
 	if v.Kind() == reflect.String {
 		v.SetString(d.expand(n.Value, p))
+		if p.namesFile() {
+			d.files = append(d.files, fileRef{p, v.String()})
+		}
 		return
 	}
 	if err := n.Decode(v.Addr().Interface()); err != nil {

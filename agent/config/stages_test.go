@@ -165,3 +165,46 @@ type refusing string
 
 func (r refusing) Error() string   { return string(r) }
 func (r refusing) Validate() error { return r }
+
+// TestLoadWarnsOfMissingFiles wants each file that a value names and that cannot be read.
+func TestLoadWarnsOfMissingFiles(t *testing.T) {
+	dir := t.TempDir()
+	if err := os.WriteFile(filepath.Join(dir, "token"), []byte("x"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	file := filepath.Join(dir, "outrider.yml")
+	text := `scrape_configs:
+  - job_name: shop
+    static_configs: [{targets: ["localhost:8080"]}]
+    tls_config:
+      ca_file: ca.pem
+    authorization:
+      credentials_file: token
+remote_write:
+  - url: http://localhost:9090/api/v1/write
+    basic_auth: {username: a, password_file: "${SECRETS}/password"}
+    http_headers:
+      X-Key: {files: [key]}
+`
+	if err := os.WriteFile(file, []byte(text), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	_, warnings, err := Load(file, env("SECRETS", "/nowhere"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	var got []string
+	for _, w := range warnings {
+		if strings.Contains(w.Msg, "cannot be read") {
+			got = append(got, strings.ReplaceAll(w.String(), dir+"/", ""))
+		}
+	}
+	want := []string{
+		"outrider.yml:5: scrape_configs[0].tls_config.ca_file: ca.pem cannot be read at present: no such file or directory",
+		"outrider.yml:10: remote_write[0].basic_auth.password_file: /nowhere/password cannot be read at present: no such file or directory",
+		"outrider.yml:12: remote_write[0].http_headers.X-Key.files[0]: key cannot be read at present: no such file or directory",
+	}
+	if !slices.Equal(got, want) {
+		t.Errorf("warnings:\n%s\nwant:\n%s", strings.Join(got, "\n"), strings.Join(want, "\n"))
+	}
+}
