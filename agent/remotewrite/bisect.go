@@ -56,11 +56,15 @@ func (s *sender) bisect(ctx context.Context, r record, a answer) error {
 		return nil
 	}
 	s.metrics.bisections.Inc()
+	isolate := s.isolate
+	if r.retry {
+		isolate = s.isolateSuspects
+	}
 	b := bisection{all: all, hi: len(all), mid: len(all) / 2}
 	for budget := maxBisect - 1; ; budget-- {
 		if b.hi-b.lo == 1 {
 			s.suspects.add(&b.all[b.lo], a.err, time.Now())
-			s.isolate(b.all[b.lo:b.hi], r, a.err)
+			isolate(b.all[b.lo:b.hi], r, a.err)
 			b.lo = b.hi
 			s.leave(b.all[b.lo:], r)
 		}
@@ -69,7 +73,7 @@ func (s *sender) bisect(ctx context.Context, r record, a answer) error {
 		}
 		if budget == 0 {
 			s.suspects.again(b.all[b.lo:], a.err, time.Now())
-			s.isolate(b.all[b.lo:], r, a.err)
+			isolate(b.all[b.lo:], r, a.err)
 			s.leave(nil, r)
 			return nil
 		}

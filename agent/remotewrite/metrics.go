@@ -78,7 +78,7 @@ func newMetrics(reg prometheus.Registerer) *metrics {
 		queueCap:     gauge("queue_capacity_bytes", "Bytes that the queue holds before it drops the oldest request."),
 		queueOldest:  gauge("queue_oldest_timestamp_seconds", "When the oldest request waiting was queued; 0 while none is."),
 
-		quarantineBytes:   f.NewGauge(prometheus.GaugeOpts{Name: name("quarantine_bytes"), Help: "Size of all files in quarantine."}),
+		quarantineBytes:   f.NewGauge(prometheus.GaugeOpts{Name: name("quarantine_bytes"), Help: "Space on disk of all files in quarantine, each rounded up to 4096 bytes."}),
 		quarantineExpired: f.NewCounter(prometheus.CounterOpts{Name: name("quarantine_expired_files_total"), Help: "Files in quarantine that were deleted to make room for newer ones."}),
 	}
 }

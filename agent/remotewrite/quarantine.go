@@ -12,8 +12,13 @@ import (
 	"time"
 )
 
-// quarantineBytes bounds all files in quarantine together.
-const quarantineBytes = 64 << 20
+// Bounds of all files in quarantine together. A file counts with the blocks of a disk that it
+// takes up.
+const (
+	quarantineBytes = 64 << 20
+	quarantineFiles = 1000
+	diskBlock       = 4096
+)
 
 const (
 	quarantineSuffix = ".rw"
@@ -21,7 +26,8 @@ const (
 )
 
 // quarantine keeps what a receiver refuses for good, one file for each refusal, so that
-// people can look at it and send it again. A file begins like an HTTP message: headers, an
+// people can look at it and send it again; the samples of series that are refused with
+// each scrape share one for a while, under the last reason. A file begins like an HTTP message: headers, an
 // empty line, and then the request body that was refused. The oldest files go when there are
 // too many. It is safe for concurrent use.
 type quarantine struct {
@@ -38,8 +44,11 @@ type quarantine struct {
 
 type quarantineFile struct {
 	name string
-	size int64
+	size int64 // on disk
 }
+
+// onDisk rounds up to whole blocks.
+func onDisk(size int64) int64 { return (size + diskBlock - 1) / diskBlock * diskBlock }
 
 // refusal says what is put in quarantine and why.
 type refusal struct {
@@ -59,20 +68,23 @@ func newQuarantine(dir string, m *metrics) *quarantine {
 	return q
 }
 
-// put writes one file and returns its path. The file is there whole or not at all.
-func (q *quarantine) put(r refusal, now time.Time) (string, error) {
+// put writes a file, or over the one that an earlier call named, and returns its path. The
+// file is there whole or, if it is new, not at all.
+func (q *quarantine) put(r refusal, path string, now time.Time) (string, error) {
 	data := r.encode(now)
 	q.mu.Lock()
 	defer q.mu.Unlock()
-	if int64(len(data)) > q.bound {
+	size := onDisk(int64(len(data)))
+	if size > q.bound {
 		return "", fmt.Errorf("quarantine file of %d bytes is larger than %d", len(data), q.bound)
 	}
 	if err := q.open(); err != nil {
 		return "", err
 	}
-	q.seq++
-	name := fmt.Sprintf("%s-%06d%s", now.UTC().Format("20060102T150405.000000000Z"), q.seq, quarantineSuffix)
-	path := filepath.Join(q.dir, name)
+	if path == "" {
+		q.seq++
+		path = filepath.Join(q.dir, fmt.Sprintf("%s-%06d%s", now.UTC().Format("20060102T150405.000000000Z"), q.seq, quarantineSuffix))
+	}
 	if err := os.WriteFile(path+partialSuffix, data, 0o600); err != nil {
 		_ = os.Remove(path + partialSuffix)
 		return "", fmt.Errorf("write quarantine file: %w", err)
@@ -80,11 +92,20 @@ func (q *quarantine) put(r refusal, now time.Time) (string, error) {
 	if err := os.Rename(path+partialSuffix, path); err != nil {
 		return "", fmt.Errorf("write quarantine file: %w", err)
 	}
-	q.files = append(q.files, quarantineFile{name: name, size: int64(len(data))})
-	q.bytes += int64(len(data))
+	q.enter(quarantineFile{name: filepath.Base(path), size: size})
 	q.shrink()
 	q.metrics.quarantineBytes.Set(float64(q.bytes))
 	return path, nil
+}
+
+// enter puts a file in the list, or as the newest where it was: it was just written.
+func (q *quarantine) enter(f quarantineFile) {
+	if i := slices.IndexFunc(q.files, func(o quarantineFile) bool { return o.name == f.name }); i >= 0 {
+		q.bytes -= q.files[i].size
+		q.files = slices.Delete(q.files, i, i+1)
+	}
+	q.files = append(q.files, f)
+	q.bytes += f.size
 }
 
 // encode renders the file. No value holds a line break: the error is one line already.
@@ -121,8 +142,9 @@ func (q *quarantine) open() error {
 		case strings.HasSuffix(e.Name(), quarantineSuffix+partialSuffix):
 			_ = os.Remove(filepath.Join(q.dir, e.Name()))
 		case strings.HasSuffix(e.Name(), quarantineSuffix):
-			q.files = append(q.files, quarantineFile{name: e.Name(), size: info.Size()})
-			q.bytes += info.Size()
+			f := quarantineFile{name: e.Name(), size: onDisk(info.Size())}
+			q.files = append(q.files, f)
+			q.bytes += f.size
 		}
 	}
 	slices.SortFunc(q.files, func(a, b quarantineFile) int { return strings.Compare(a.name, b.name) })
@@ -130,10 +152,10 @@ func (q *quarantine) open() error {
 	return nil
 }
 
-// shrink deletes the oldest files until the rest is within the bound.
+// shrink deletes the oldest files until the rest is within the bounds.
 func (q *quarantine) shrink() {
 	n := 0
-	for ; q.bytes > q.bound; n++ {
+	for ; q.bytes > q.bound || len(q.files)-n > quarantineFiles; n++ {
 		// A file that cannot be deleted is forgotten all the same: people may have moved it.
 		_ = os.Remove(filepath.Join(q.dir, q.files[n].name))
 		q.bytes -= q.files[n].size

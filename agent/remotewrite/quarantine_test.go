@@ -4,12 +4,15 @@ import (
 	"bufio"
 	"bytes"
 	"errors"
+	"fmt"
 	"io"
 	"net/textproto"
 	"os"
 	"path/filepath"
 	"strconv"
+	"strings"
 	"testing"
+	"testing/synctest"
 	"time"
 )
 
@@ -78,7 +81,7 @@ func TestQuarantine(t *testing.T) {
 	}
 	one := series{labels: []label{{"__name__", "x"}, {"l", "a\r\n\r\nb"}}, floats: []float{{1, t0}}}
 	now := time.Unix(1000, 0)
-	path, err := q.put(refusalOf(one), now)
+	path, err := q.put(refusalOf(one), "", now)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -95,11 +98,11 @@ func TestQuarantine(t *testing.T) {
 func TestQuarantineIsBounded(t *testing.T) {
 	dir := t.TempDir()
 	s := series{labels: []label{{"__name__", "x"}}, floats: []float{{1, t0}}}
-	size := int64(len(refusalOf(s).encode(time.Unix(1, 0))))
+	const size = diskBlock // of each file
 	put := func(q *quarantine, sec int64) {
 		t.Helper()
 		s.floats[0].timeMs = sec
-		if _, err := q.put(refusalOf(s), time.Unix(sec, 0)); err != nil {
+		if _, err := q.put(refusalOf(s), "", time.Unix(sec, 0)); err != nil {
 			t.Fatal(err)
 		}
 	}
@@ -133,8 +136,8 @@ func TestQuarantineIsBounded(t *testing.T) {
 	if len(got) < 3 || len(got) > 4 || got[len(got)-1] != 12 || got[0] < 2 {
 		t.Errorf("left in quarantine: %v", got)
 	}
-	q.bound = size - 50
-	if _, err := q.put(refusalOf(s), time.Unix(99, 0)); err == nil {
+	q.bound = size - 1
+	if _, err := q.put(refusalOf(s), "", time.Unix(99, 0)); err == nil {
 		t.Error("a file larger than the bound was kept")
 	}
 }
@@ -153,4 +156,68 @@ func TestQuarantineUnwritable(t *testing.T) {
 	r.want("samples_dropped_total", 1, "reason", "poison")
 	r.want("samples_delivered_total", 3)
 	r.books()
+}
+
+// Small files count with what they take up on a disk, and are not too many.
+func TestQuarantineFilesAreBounded(t *testing.T) {
+	dir := t.TempDir()
+	s := series{labels: []label{{"__name__", "x"}}, floats: []float{{1, t0}}}
+	var last string
+	for _, again := range []bool{false, true} { // a later run keeps the bound as well
+		q := newQuarantine(dir, newMetrics(nil))
+		for i := range int64(quarantineFiles + 20) {
+			var err error
+			if last, err = q.put(refusalOf(s), "", time.Unix(i, 0)); err != nil {
+				t.Fatal(err)
+			}
+		}
+		entries, _ := os.ReadDir(dir)
+		if len(entries) != quarantineFiles || q.bytes != quarantineFiles*diskBlock {
+			t.Errorf("again %v: %d files with %d bytes", again, len(entries), q.bytes)
+		}
+		// A file that is written over counts once.
+		if path, err := q.put(refusalOf(s), last, time.Unix(99, 0)); err != nil || path != last || q.bytes != quarantineFiles*diskBlock {
+			t.Errorf("written over: %s, %v, %d bytes", path, err, q.bytes)
+		}
+	}
+}
+
+// A series that is refused with each scrape does not make a file with each.
+func TestSuspectsShareFiles(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		dir := t.TempDir()
+		r, _ := patient(t, Options{QuarantineDir: dir}, poisoned("m3", "m60"))
+		r.apply(config("http://example.org/write", MessageV1))
+		defer r.start()()
+		const n = 480 // two hours
+		for range n {
+			r.append(scrapeOf(target("a:1"), seriesSet(100), nowMs()))
+			r.flushWithin(time.Hour)
+			time.Sleep(15 * time.Second)
+		}
+		r.want("samples_quarantined_total", 2*n)
+		r.books()
+		files, times := quarantined(t, dir), make(map[string]bool)
+		if len(files) > 2+13 { // one for each series at first, then one in ten minutes
+			t.Errorf("%d files", len(files))
+		}
+		for _, f := range files {
+			names := make(map[string]bool)
+			for _, s := range f.series {
+				if names[s.name()] {
+					t.Errorf("%s is twice in one file", s.name())
+				}
+				names[s.name()] = true
+				for _, v := range s.floats {
+					times[fmt.Sprint(s.name(), v.timeMs)] = true
+				}
+			}
+			if !strings.Contains(f.Reason, "out of order sample") {
+				t.Errorf("reason %q", f.Reason)
+			}
+		}
+		if len(times) != 2*n {
+			t.Errorf("%d samples in the files, want %d", len(times), 2*n)
+		}
+	})
 }

@@ -36,9 +36,10 @@ type sender struct {
 	client *client
 	tuning tuning
 
-	pace     pace
-	suspects suspects
-	refused  ageLimit
+	pace      pace
+	suspects  suspects
+	collected collection
+	refused   ageLimit
 }
 
 func newSender(ep *endpoint, t tuning) *sender {
@@ -230,19 +231,26 @@ func (s *sender) corrupt(r record, err error) {
 // isolate puts series that the receiver refuses for good in quarantine. The queue is left to
 // the caller.
 func (s *sender) isolate(part []series, from record, why error) {
-	r := encodeSeries(part, from.message, from.queued)
-	log := s.logger.With("err", why, "series", part[0].String(), "samples", r.counts.samples())
+	s.keep(part, sumCounts(part).samples(), "", from, why)
+}
+
+// keep writes a quarantine file of series, or over the one at path, and accounts for so many
+// new samples in it. Where that fails they are dropped, and ok is false.
+func (s *sender) keep(all []series, samples int, path string, from record, why error) (file string, ok bool) {
+	log := s.logger.With("err", why, "series", all[0].String(), "samples", samples)
 	if s.quarantine == nil {
-		s.drop("poison", r.counts)
+		s.metrics.dropped("poison", samples)
 		log.Warn("receiver refuses samples for good, dropping them")
-		return
+		return "", false
 	}
-	path, err := s.quarantine.put(refusal{endpoint: s.name, record: r, series: part[0].String(), err: why}, time.Now())
+	r := encodeSeries(all, from.message, from.queued)
+	file, err := s.quarantine.put(refusal{endpoint: s.name, record: r, series: all[0].String(), err: why}, path, time.Now())
 	if err != nil {
-		s.drop("poison", r.counts)
+		s.metrics.dropped("poison", samples)
 		log.Error("receiver refuses samples for good, and they cannot be kept", "quarantine_err", err)
-		return
+		return "", false
 	}
-	s.metrics.quarantined.Add(float64(r.counts.samples()))
-	log.Warn("receiver refuses samples for good, keeping them in quarantine", "file", path)
+	s.metrics.quarantined.Add(float64(samples))
+	log.Warn("receiver refuses samples for good, keeping them in quarantine", "file", file)
+	return file, true
 }

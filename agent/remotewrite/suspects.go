@@ -134,7 +134,7 @@ func (s *sender) setApart(r record) bool {
 		bad, retry = append(bad, retry...), nil
 	}
 	if len(bad) > 0 {
-		s.isolate(bad, r, why)
+		s.isolateSuspects(bad, r, why)
 	}
 	var left []record
 	if len(good) > 0 {
