@@ -24,7 +24,7 @@ type endpoint struct {
 
 	settings atomic.Pointer[settings]
 	message  atomic.Uint32 // what new requests are made of
-	perReq   atomic.Int64  // samples; lowered when the receiver calls a request too large
+	perReq   atomic.Int64  // samples; lowered for a while when the receiver calls a request too large
 
 	hurry chan struct{} // cuts a wait between two tries short
 

@@ -26,10 +26,10 @@ const (
 )
 
 // quarantine keeps what a receiver refuses for good, one file for each refusal, so that
-// people can look at it and send it again; the samples of series that are refused with
-// each scrape share one for a while, under the last reason. A file begins like an HTTP message: headers, an
-// empty line, and then the request body that was refused. The oldest files go when there are
-// too many. It is safe for concurrent use.
+// people can look at it and send it again. Samples of series that are refused with each
+// scrape share a file for a while, under the last reason. A file begins like an HTTP message:
+// headers, an empty line, and then the request body that was refused. The oldest files go
+// when there are too many. It is safe for concurrent use.
 type quarantine struct {
 	dir     string
 	bound   int64

@@ -40,6 +40,7 @@ type sender struct {
 	suspects  suspects
 	collected collection
 	refused   ageLimit
+	resized   time.Time // when the size of requests was last looked into
 }
 
 func newSender(ep *endpoint, t tuning) *sender {
@@ -48,6 +49,7 @@ func newSender(ep *endpoint, t tuning) *sender {
 		client:   ep.settings.Load().client,
 		tuning:   t,
 		pace:     pace{every: t.bisectEvery, burst: t.bisectBurst},
+		resized:  time.Now(),
 	}
 }
 
@@ -83,6 +85,7 @@ func (s *sender) handle(ctx context.Context, r record) error {
 	case delivered:
 		s.settle(r, a)
 		s.absolve(r)
+		s.enlarge()
 		s.replace()
 	case notUnderstood:
 		// Translated when it is looked at again.
@@ -192,6 +195,7 @@ func (s *sender) split(r record, a answer) {
 		s.corrupt(r, err)
 		return
 	}
+	s.resized = time.Now()
 	if len(all) == 1 {
 		s.isolate(all, r, a.err)
 		s.replace()
@@ -203,6 +207,21 @@ func (s *sender) split(r record, a answer) {
 	}
 	mid := len(all) / 2
 	s.replace(encodeSeries(all[:mid], r.message, r.queued), encodeSeries(all[mid:], r.message, r.queued))
+}
+
+// enlargeAfter is how long a receiver must not have called a request too large for them to
+// become larger again: its limit may have been raised, or it was one request's own matter.
+const enlargeAfter = 10 * time.Minute
+
+// enlarge doubles the size of new requests, up to the default, when it is time to.
+func (s *sender) enlarge() {
+	n := s.perReq.Load()
+	if n >= defaultRequestSamples || time.Since(s.resized) < enlargeAfter {
+		return
+	}
+	s.resized = time.Now()
+	s.perReq.Store(min(2*n, defaultRequestSamples))
+	s.logger.Info("no request was too large for a while, sending larger ones from now on", "samples", s.perReq.Load())
 }
 
 // strip takes the exemplars away, of which the receiver refuses some: they are worth less

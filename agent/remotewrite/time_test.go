@@ -311,3 +311,44 @@ func TestQueueFull(t *testing.T) {
 		r.books()
 	})
 }
+
+// A size that was refused is tried again some time, for the limit may have been raised.
+func TestRequestsBecomeLargerAgain(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var limit, largest atomic.Int64
+		limit.Store(300)
+		r, _ := patient(t, Options{}, func(_ int, req request) reply {
+			n := int64(req.samples())
+			if n > limit.Load() {
+				return reply{status: 413}
+			}
+			largest.Store(max(n, largest.Load()))
+			return reply{status: 204}
+		})
+		r.apply(config("http://example.org/write", MessageV1))
+		defer r.start()()
+		tgt, set := target("a:1"), seriesSet(2000)
+		hour := func() {
+			for range 240 {
+				r.append(scrapeOf(tgt, set, nowMs()))
+				r.flushWithin(time.Hour)
+				time.Sleep(15 * time.Second)
+			}
+		}
+		hour()
+		// Once too large to begin with, and then again each ten minutes.
+		if n := r.sum("requests_total", "code", "413"); n > 40 {
+			t.Errorf("%v requests were too large", n)
+		}
+		if n := largest.Load(); n != 250 {
+			t.Errorf("%d samples in the largest request", n)
+		}
+		limit.Store(5000)
+		hour()
+		if n := largest.Load(); n != 2000 {
+			t.Errorf("%d samples in the largest request after the limit was raised", n)
+		}
+		r.want("samples_delivered_total", 480*2000)
+		r.books()
+	})
+}
