@@ -207,15 +207,15 @@ func (ep *endpoint) limit(it *item, a answer, log *slog.Logger) {
 		ep.rest(it, a, log)
 		return
 	}
-	it.strikes++
-	if it.strikes >= maxStrikes {
+	wait, out := it.strike(time.Now(), limitedWait)
+	if out {
 		a.err = fmt.Errorf("the profile of %d KiB (uncompressed) does not fit in the burst that the server allows: raise its ingestion_burst_size_mb: %w", it.profile.Size>>10, a.err)
 		ep.note(it, a)
 		ep.refuse(it, a, lostTooLarge, log)
 		return
 	}
 	ep.metrics.retry(a.reason)
-	ep.queue.retry(it, max(limitedWait<<it.strikes, a.retryAfter))
+	ep.queue.retry(it, max(wait, a.retryAfter))
 	log.Warn("profile was not delivered, trying again", "err", a.err, "reason", a.reason)
 }
 
@@ -229,13 +229,13 @@ func (ep *endpoint) suspect(it *item, a answer, log *slog.Logger) {
 		ep.rest(it, a, log)
 		return
 	}
-	it.strikes++
-	if it.strikes >= maxStrikes {
+	wait, out := it.strike(time.Now(), suspectWait)
+	if out {
 		ep.refuse(it, a, lostRejected, log)
 		return
 	}
 	ep.metrics.retry(a.reason)
-	ep.queue.retry(it, suspectWait<<it.strikes)
+	ep.queue.retry(it, wait)
 	log.Warn("profile was not delivered, trying again", "err", a.err, "reason", a.reason)
 }
 

@@ -19,7 +19,22 @@ type item struct {
 
 	tries     int
 	strikes   int       // answers that blame this very profile
+	nextCount time.Time // such an answer is a strike from then on
 	notBefore time.Time // when to try again
+}
+
+// strike takes note of an answer that blames the profile, and returns how long to wait then:
+// twice unit after the first strike, and twice as long after each more. A profile that
+// somebody in a hurry had tried before that time is not blamed again, for strikes tell a
+// broken profile from a server that starts or stops only by the time between them.
+func (it *item) strike(now time.Time, unit time.Duration) (wait time.Duration, out bool) {
+	if wait := it.nextCount.Sub(now); wait > 0 {
+		return wait, false
+	}
+	it.strikes++
+	wait = unit << it.strikes
+	it.nextCount = now.Add(wait)
+	return wait, it.strikes >= maxStrikes
 }
 
 func (it *item) size() int64 { return int64(len(it.head) + len(it.profile.Data)) }
@@ -224,7 +239,7 @@ func (q *queue) release(it *item) {
 	q.back(it)
 }
 
-// hurry cuts all waits short, save those that the server asked for.
+// hurry cuts all waits short, save those that the server asked for of all profiles.
 func (q *queue) hurry() {
 	q.mu.Lock()
 	defer q.mu.Unlock()
