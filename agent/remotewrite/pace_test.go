@@ -90,7 +90,7 @@ func TestBacklogWithSuspect(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		r, rc := patient(t, Options{QuarantineDir: t.TempDir(), QueueBytes: 3 << 20}, poisoned("m7"))
 		r.apply(config("http://example.org/write", MessageV1))
-		set, tgt := seriesSet(1001), target("a:1")
+		set, tgt := seriesSet(501), target("a:1")
 		const n = 300
 		for i := range int64(n) {
 			r.append(scrapeOf(tgt, set, nowMs()+i))
@@ -99,7 +99,7 @@ func TestBacklogWithSuspect(t *testing.T) {
 		defer r.start()()
 		start := time.Now()
 		r.flushWithin(time.Hour)
-		r.want("samples_delivered_total", n*1000)
+		r.want("samples_delivered_total", n*500)
 		r.want("samples_quarantined_total", n)
 		if extra := rc.count() - n; extra > maxBisect {
 			t.Errorf("%d more requests than records", extra)
