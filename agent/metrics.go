@@ -30,7 +30,7 @@ func newMetrics(reg prometheus.Registerer) *metrics {
 		}, []string{"result"}),
 		storageOK: prometheus.NewGauge(prometheus.GaugeOpts{
 			Name: "outrider_storage_on_disk",
-			Help: "Whether there is a storage folder (1) or everything waits in memory (0).",
+			Help: "Whether there is a storage folder (1) or nothing is kept on disk (0).",
 		}),
 	}
 	for _, r := range []string{"success", "failure"} {

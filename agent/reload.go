@@ -41,7 +41,8 @@ func (a *Agent) loadConfig() (*config.Config, error) {
 }
 
 // Reload reads the configuration file again and applies it. When that fails the running
-// configuration stays as it is and the error says why.
+// configuration stays as it is and the error says why. It waits for no network, and so takes
+// no notice of its context.
 func (a *Agent) Reload(context.Context) error {
 	a.reloading.Lock()
 	defer a.reloading.Unlock()

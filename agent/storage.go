@@ -36,7 +36,7 @@ func openStorage(named, fallback string, logger *slog.Logger) (*storage, error) 
 	case named != "":
 		return nil, err
 	}
-	logger.Warn("default storage path cannot be used: everything waits in memory and is lost when this process ends; give a writable folder with --storage.path",
+	logger.Warn("default storage path cannot be used: nothing is kept on disk, and samples that a receiver refuses for good are dropped instead of set aside; give a writable folder with --storage.path",
 		"path", dir, "err", err)
 	return &storage{}, nil
 }

@@ -9,7 +9,7 @@ import (
 
 // queue is a bounded first-in, first-out queue of records in memory. Any number of goroutines
 // may append; one at a time takes from the front. The record at the front stays in the queue
-// until it is replaced or advanced over, so that nothing is lost between the two.
+// until it is replaced, so that nothing is lost between the two.
 type queue struct {
 	capacity int64
 
@@ -69,7 +69,7 @@ func (q *queue) Append(r record) (dropped []record) {
 }
 
 // Peek waits for a record and returns the one at the front, without taking it away. The
-// caller then owns the front until it calls Advance. The only error is ctx's.
+// caller then owns the front until it calls Replace. The only error is ctx's.
 func (q *queue) Peek(ctx context.Context) (record, error) {
 	for {
 		q.mu.Lock()
@@ -89,10 +89,8 @@ func (q *queue) Peek(ctx context.Context) (record, error) {
 	}
 }
 
-// Advance takes the record at the front away: it is dealt with.
-func (q *queue) Advance() { q.Replace() }
-
-// Replace puts records in the place of the one at the front, in their order. The caller goes
+// Replace puts records in the place of the one at the front, in their order; none, when it
+// is dealt with. The caller goes
 // on owning the front, which is the first of them.
 func (q *queue) Replace(with ...record) {
 	q.mu.Lock()

@@ -46,7 +46,7 @@ func TestQueueOrder(t *testing.T) {
 			if got := front(t, q); got != int64(taken) {
 				t.Fatalf("front is %d, want %d", got, taken)
 			}
-			q.Advance()
+			q.Replace()
 			taken++
 		}
 		want := queueStats{records: next - taken, bytes: int64(1000 * (next - taken)), samples: next - taken}
@@ -75,7 +75,7 @@ func TestQueueDropsTheOldest(t *testing.T) {
 	if got := front(t, q); got != 1 {
 		t.Errorf("front is %d", got)
 	}
-	// What was given out stays where it is, so that Advance means what was seen.
+	// What was given out stays where it is, so that Replace means what was seen.
 	if d := numbers(q.Append(numbered(4))); d != "[2]" {
 		t.Errorf("dropped %s, want the oldest but the one given out", d)
 	}
@@ -89,7 +89,7 @@ func TestQueueDropsTheOldest(t *testing.T) {
 	if d := numbers(q.Append(numbered(9))); d != "[7]" {
 		t.Errorf("dropped %s, want 7", d)
 	}
-	q.Advance()
+	q.Replace()
 	if d := numbers(q.Append(numbered(10))) + numbers(q.Append(numbered(11))); d != "[][8]" {
 		t.Errorf("dropped %s, want 8", d)
 	}
@@ -117,7 +117,7 @@ func TestQueueReplace(t *testing.T) {
 		if got := front(t, q); got != want {
 			t.Errorf("front is %d, want %d", got, want)
 		}
-		q.Advance()
+		q.Replace()
 	}
 	if s := q.Stats(); s.records != 0 || s.bytes != 0 {
 		t.Errorf("stats %+v of an empty queue", s)
@@ -141,7 +141,7 @@ func TestQueueWaits(t *testing.T) {
 			if got := front(t, q); got != 1 {
 				t.Errorf("front is %d", got)
 			}
-			q.Advance()
+			q.Replace()
 			if got := front(t, q); got != 2 {
 				t.Errorf("front is %d", got)
 			}
@@ -161,6 +161,6 @@ func TestQueueWaits(t *testing.T) {
 			}
 		})
 		synctest.Wait()
-		q.Advance()
+		q.Replace()
 	})
 }

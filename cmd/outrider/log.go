@@ -5,15 +5,11 @@ import (
 	"io"
 	"log/slog"
 	"strings"
-	"time"
 
 	"github.com/alecthomas/kingpin/v2"
 
 	"outrider/agent/ratelog"
 )
-
-// sayAgainAfter is how long a warning that repeats itself is held back.
-const sayAgainAfter = time.Minute
 
 type logFlags struct{ level, format string }
 
@@ -51,5 +47,5 @@ func (f *logFlags) logger(w io.Writer) (*slog.Logger, error) {
 	if f.format == "json" {
 		h = slog.NewJSONHandler(w, opts)
 	}
-	return slog.New(ratelog.New(h, sayAgainAfter)), nil
+	return slog.New(ratelog.New(h, ratelog.DefaultEvery)), nil
 }
