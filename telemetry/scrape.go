@@ -2,6 +2,7 @@ package telemetry
 
 import (
 	"math"
+	"slices"
 
 	"github.com/prometheus/common/model"
 	"github.com/prometheus/prometheus/model/exemplar"
@@ -47,30 +48,94 @@ type Metadata struct {
 	Unit   string
 }
 
-// SeriesSet is the shape of an exposition: the labels of its plain float series in their
-// order. It is immutable, safe for concurrent use, and holds no series twice.
-type SeriesSet struct {
+// Block is a run of series that belong to one another for long: a part of one SeriesSet and
+// of the next, as long as none of them comes or goes. Immutable and safe for concurrent use,
+// so that what was derived from a block can be kept by its pointer.
+type Block struct {
 	series   []labels.Labels
 	metadata []*Metadata
 }
 
-// NewSeriesSet takes ownership of both slices; metadata[i] belongs to series[i] and may be
-// nil. It panics when their lengths differ, which is a bug of the caller.
-func NewSeriesSet(series []labels.Labels, metadata []*Metadata) *SeriesSet {
+// BlockLen is about how many series a block holds; none holds more than twice as many.
+const BlockLen = 256
+
+// NewBlock takes ownership of both slices; metadata[i] belongs to series[i] and may be nil.
+// It panics when their lengths differ, which is a bug of the caller.
+func NewBlock(series []labels.Labels, metadata []*Metadata) *Block {
 	if len(series) != len(metadata) {
 		panic("BUG: series and metadata differ in length")
 	}
-	return &SeriesSet{series: series, metadata: metadata}
+	return &Block{series: series, metadata: metadata}
 }
 
 // Len is the number of series.
-func (s *SeriesSet) Len() int { return len(s.series) }
+func (b *Block) Len() int { return len(b.series) }
+
+// At returns the labels of series i of the block, metric name included.
+func (b *Block) At(i int) labels.Labels { return b.series[i] }
+
+// Metadata returns what is known of the family of series i of the block, or nil.
+func (b *Block) Metadata(i int) *Metadata { return b.metadata[i] }
+
+// SeriesSet is the shape of an exposition: the labels of its plain float series in their
+// order, in blocks. It is immutable, safe for concurrent use, and holds no series twice.
+type SeriesSet struct {
+	blocks []*Block
+	starts []int // starts[i] is the index of the first series of blocks[i]
+	len    int
+}
+
+// NewSeriesSet makes a set of blocks of its own. It takes ownership of both slices;
+// metadata[i] belongs to series[i] and may be nil. It panics when their lengths differ, which
+// is a bug of the caller.
+func NewSeriesSet(series []labels.Labels, metadata []*Metadata) *SeriesSet {
+	whole := NewBlock(series, metadata)
+	var blocks []*Block
+	for start := 0; start < whole.Len(); start += BlockLen {
+		end := min(start+BlockLen, whole.Len())
+		blocks = append(blocks, NewBlock(series[start:end:end], metadata[start:end:end]))
+	}
+	return JoinBlocks(blocks)
+}
+
+// JoinBlocks makes a set of blocks in their order. It takes ownership of the slice.
+func JoinBlocks(blocks []*Block) *SeriesSet {
+	s := &SeriesSet{blocks: blocks, starts: make([]int, len(blocks))}
+	for i, b := range blocks {
+		s.starts[i] = s.len
+		s.len += b.Len()
+	}
+	return s
+}
+
+// Len is the number of series.
+func (s *SeriesSet) Len() int { return s.len }
+
+// Blocks returns the parts of the set, which belong to the set: they are not to be changed.
+func (s *SeriesSet) Blocks() []*Block { return s.blocks }
 
 // At returns the labels of series i, metric name included.
-func (s *SeriesSet) At(i int) labels.Labels { return s.series[i] }
+func (s *SeriesSet) At(i int) labels.Labels {
+	b, n := s.find(i)
+	return b.At(n)
+}
 
 // Metadata returns what is known of the family of series i, or nil.
-func (s *SeriesSet) Metadata(i int) *Metadata { return s.metadata[i] }
+func (s *SeriesSet) Metadata(i int) *Metadata {
+	b, n := s.find(i)
+	return b.Metadata(n)
+}
+
+func (s *SeriesSet) find(i int) (*Block, int) {
+	n, found := slices.BinarySearch(s.starts, i)
+	if !found {
+		n--
+	}
+	for s.blocks[n].Len() == 0 { // an empty block begins where the next one does
+		n++
+	}
+	return s.blocks[n], i - s.starts[n]
+}
 
 // SampleKind says which field of a Sample holds its value.
 type SampleKind uint8
@@ -85,9 +150,12 @@ const (
 
 // Sample is one sample that needs more than a float at the time of its scrape.
 type Sample struct {
-	Labels         labels.Labels
-	Metadata       *Metadata // may be nil
-	Kind           SampleKind
+	Labels   labels.Labels
+	Metadata *Metadata // may be nil
+	Kind     SampleKind
+	// InSeries is 1 + the index in Scrape.Series of the series that a KindExemplar belongs
+	// to; 0 where the series is elsewhere in Rest, or whoever made it did not say.
+	InSeries       int
 	TimeMs         int64
 	Value          float64
 	Histogram      *histogram.Histogram

@@ -69,3 +69,27 @@ func TestSeriesSetLengthsMustAgree(t *testing.T) {
 	}()
 	NewSeriesSet(make([]labels.Labels, 2), make([]*Metadata, 1))
 }
+
+func TestSeriesSetOfBlocks(t *testing.T) {
+	block := func(names ...string) *Block {
+		var lsets []labels.Labels
+		for _, n := range names {
+			lsets = append(lsets, labels.FromStrings("__name__", n))
+		}
+		return NewBlock(lsets, make([]*Metadata, len(lsets)))
+	}
+	set := JoinBlocks([]*Block{block(), block("a", "b"), block(), block(), block("c"), block()})
+	var got string
+	for i := range set.Len() {
+		got += set.At(i).Get("__name__")
+	}
+	if got != "abc" || len(set.Blocks()) != 6 {
+		t.Errorf("series %q of %d blocks", got, len(set.Blocks()))
+	}
+	if n := NewSeriesSet(make([]labels.Labels, 2*BlockLen+1), make([]*Metadata, 2*BlockLen+1)); n.Len() != 2*BlockLen+1 || len(n.Blocks()) != 3 {
+		t.Errorf("%d series in %d blocks", n.Len(), len(n.Blocks()))
+	}
+	if NewSeriesSet(nil, nil).Len() != 0 {
+		t.Error("an empty set has series")
+	}
+}
