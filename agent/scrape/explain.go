@@ -2,6 +2,7 @@ package scrape
 
 import (
 	"bytes"
+	"errors"
 	"fmt"
 )
 
@@ -25,6 +26,15 @@ func parseError(body []byte, err error) error {
 		return fail(reasonParse, "parse: the body looks like %s: %s", kind, excerpt(err.Error()))
 	}
 	return fail(reasonParse, "parse: %s", excerpt(err.Error()))
+}
+
+// asFailure leaves failures as they are; all other errors are those of a parser.
+func asFailure(body []byte, err error) error {
+	var f *failure
+	if errors.As(err, &f) {
+		return err
+	}
+	return parseError(body, err)
 }
 
 // looksLike names the kind of document that body seems to be; "" when it is none of those

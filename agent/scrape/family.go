@@ -13,7 +13,15 @@ import (
 type family struct {
 	meta *telemetry.Metadata
 	iter uint64 // the last scrape that spoke of it
+	said uint8  // what that scrape said of it
 }
+
+// What a scrape may say of a family.
+const (
+	saidType = 1 << iota
+	saidHelp
+	saidUnit
+)
 
 // families are those of one target, by name.
 type families map[string]*family
@@ -29,32 +37,48 @@ func (fs families) get(name []byte, iter uint64) (f *family, first bool) {
 		fs[f.meta.Family] = f
 	}
 	first = f.iter != iter
-	f.iter = iter
+	if first {
+		f.iter, f.said = iter, 0
+	}
 	return f, first
 }
 
-func (f *family) setType(t model.MetricType) {
+// says notes that this scrape says something of the family, and whether it had said
+// otherwise before.
+func (f *family) says(what uint8, otherwise bool) (contradiction bool) {
+	contradiction = otherwise && f.said&what != 0
+	f.said |= what
+	return contradiction
+}
+
+func (f *family) setType(t model.MetricType) (contradiction bool) {
+	contradiction = f.says(saidType, f.meta.Type != t)
 	if f.meta.Type != t {
 		meta := *f.meta
 		meta.Type = t
 		f.meta = &meta
 	}
+	return contradiction
 }
 
-func (f *family) setHelp(help []byte) {
+func (f *family) setHelp(help []byte) (contradiction bool) {
+	contradiction = f.says(saidHelp, f.meta.Help != string(help))
 	if f.meta.Help != string(help) {
 		meta := *f.meta
 		meta.Help = string(help)
 		f.meta = &meta
 	}
+	return contradiction
 }
 
-func (f *family) setUnit(unit []byte) {
+func (f *family) setUnit(unit []byte) (contradiction bool) {
+	contradiction = f.says(saidUnit, f.meta.Unit != string(unit))
 	if f.meta.Unit != string(unit) {
 		meta := *f.meta
 		meta.Unit = string(unit)
 		f.meta = &meta
 	}
+	return contradiction
 }
 
 func (fs families) sweep(iter uint64) {

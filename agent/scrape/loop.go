@@ -183,7 +183,7 @@ func (l *loop) scrape(ctx context.Context) bool {
 	switch step {
 	case stepFollow:
 		l.logger.Warn("clock was set back, following it; receivers may refuse samples until the former time has come again", "by", back)
-		st.series.forgetTimes()
+		st.forgetTimes()
 	case stepBack:
 		st = newState(set.rules) // what is not delivered must not count as known
 	}
@@ -209,6 +209,7 @@ func (l *loop) scrape(ctx context.Context) bool {
 	}
 	sc.ClockReset = step == stepFollow
 	l.deliver(sc)
+	l.buf.b = st.spare(l.buf.b)
 	return true
 }
 
@@ -221,7 +222,7 @@ func (l *loop) deliver(sc *telemetry.Scrape) {
 }
 
 func (l *loop) finish() {
-	if sc := l.state.last(l.set.target, l.clock.end(l.now())); sc != nil {
+	if sc := l.state.finish(l.set.target, l.clock.end(l.now())); sc != nil {
 		l.deliver(sc)
 	}
 	l.mu.Lock()

@@ -1,6 +1,7 @@
 package scrape
 
 import (
+	"bytes"
 	"errors"
 	"io"
 
@@ -30,20 +31,37 @@ type tally struct {
 
 // sample is one sample as the parser gave it.
 type sample struct {
-	raw    []byte // what stands for the series
-	ts     *int64
-	value  float64
-	hist   *histogram.Histogram
-	fhist  *histogram.FloatHistogram
-	family *family // the one spoken of last, or nil
+	raw   []byte // what stands for the series
+	ts    *int64
+	value float64
+	hist  *histogram.Histogram
+	fhist *histogram.FloatHistogram
+	spoke // before it
+	// once says that the line is not to be remembered: a layout does that.
+	once bool
 }
 
 func (s *sample) isHistogram() bool { return s.hist != nil || s.fhist != nil }
 
 // parse reads an exposition into the draft. A sample without a timestamp of its own is of
 // timeMs. On an error, always a *failure, the tally says how far it came.
+//
+// When the draft is accepted the state keeps the memory of body, and gives back that of an
+// earlier one: see spare.
 func (st *state) parse(body []byte, contentType string, timeMs int64) (tally, error) {
 	st.begin()
+	if st.mayRepeat(contentType, timeMs) {
+		if st.scan(body) {
+			st.draft.content = st.scanner.body
+			return st.replay(timeMs)
+		}
+		st.strikes++
+	}
+	return st.parseWhole(body, contentType, timeMs)
+}
+
+// parseWhole has the parser read all of a body.
+func (st *state) parseWhole(body []byte, contentType string, timeMs int64) (tally, error) {
 	var t tally
 	if len(body) == 0 {
 		return t, nil
@@ -52,89 +70,147 @@ func (st *state) parse(body []byte, contentType string, timeMs int64) (tally, er
 	if p == nil {
 		return t, contentTypeError(body, contentType)
 	}
-	var fam *family
+	var rec recording
+	f := formatOf(p)
+	if content, ok := f.content(body); ok && st.mayRecord() && bytes.IndexByte(body, 0) < 0 {
+		st.draft.content = content
+		st.next.reset(contentType, f)
+		rec.to, rec.body = &st.next, content
+		if f == formatText {
+			rec.start(content, 0) // the parser has ended it in the same way
+		} else {
+			rec.start(body, 0)
+		}
+	}
+	if err := st.read(p, 0, spoke{}, &rec, timeMs, &t); err != nil {
+		return t, asFailure(body, err)
+	}
+	rec.mark(st.draft.spoke)
+	st.draft.recorded = rec.to != nil && rec.to.worthwhile()
+	if rec.to != nil && !st.draft.recorded {
+		st.strikes = maxStrikes // it is mostly of lines that no layout can repeat
+	}
+	return t, st.checkSampleLimit(&t)
+}
+
+// read takes all that a parser gives, but for the first entries that are to be skipped. Its
+// error is a *failure or, as it is, that of the parser.
+func (st *state) read(p textparse.Parser, skip int, sp spoke, rec *recording, timeMs int64, t *tally) error {
 	for {
 		entry, err := p.Next()
 		if errors.Is(err, io.EOF) {
-			return t, st.checkSampleLimit(&t)
+			st.draft.spoke = sp
+			return nil
 		}
 		if err != nil {
-			return t, parseError(body, err)
+			return err
+		}
+		if skip > 0 {
+			skip--
+			continue
 		}
 		switch entry {
 		case textparse.EntryType:
 			name, typ := p.Type()
-			fam = st.family(name)
-			fam.setType(typ)
+			sp = spoke{family: st.family(name, rec), typ: typ}
+			st.contradicts(sp.family.setType(typ), rec)
 		case textparse.EntryHelp:
 			name, help := p.Help()
-			fam = st.family(name)
-			fam.setHelp(help)
+			sp.family = st.family(name, rec)
+			st.contradicts(sp.family.setHelp(help), rec)
 		case textparse.EntryUnit:
 			name, unit := p.Unit()
-			fam = st.family(name)
-			fam.setUnit(unit)
+			sp.family = st.family(name, rec)
+			st.contradicts(sp.family.setUnit(unit), rec)
 		case textparse.EntrySeries:
-			smp := sample{family: fam}
+			smp := sample{spoke: sp}
 			smp.raw, smp.ts, smp.value = p.Series()
-			if err := st.take(p, &smp, timeMs, &t); err != nil {
-				return t, err
+			if err := st.takeLine(p, &smp, rec, timeMs, t); err != nil {
+				return err
 			}
 		case textparse.EntryHistogram:
-			smp := sample{family: fam}
+			smp := sample{spoke: sp}
 			smp.raw, smp.ts, smp.hist, smp.fhist = p.Histogram()
-			if err := st.take(p, &smp, timeMs, &t); err != nil {
-				return t, err
+			if _, err := st.take(p, &smp, rec, timeMs, t); err != nil {
+				return err
 			}
 		}
 	}
 }
 
-func (st *state) family(name []byte) *family {
+func (st *state) family(name []byte, rec *recording) *family {
 	f, first := st.families.get(name, st.iter)
 	if first {
 		st.draft.families++
 	}
+	rec.family(f)
 	return f
 }
 
-// take puts one sample where it belongs.
-func (st *state) take(p textparse.Parser, smp *sample, timeMs int64, t *tally) error {
-	t.scraped++
-	l, err := st.line(p, smp.raw, t)
+// contradicts is told whether a body has said two things of one family: which one holds
+// depends on how much of it is read, so no layout can repeat it.
+func (st *state) contradicts(yes bool, rec *recording) {
+	if yes {
+		rec.off()
+	}
+}
+
+// takeLine takes one sample of a text format and has it recorded.
+func (st *state) takeLine(p textparse.Parser, smp *sample, rec *recording, timeMs int64, t *tally) error {
+	place, plain := rec.locate(smp.raw)
+	smp.once = plain
+	col, err := st.take(p, smp, rec, timeMs, t)
 	if err != nil {
 		return err
 	}
+	if !plain {
+		col = colSlow
+	}
+	rec.unit(place, col, smp.spoke)
+	return nil
+}
+
+// take puts one sample where it belongs. It returns the column of a plain one that is in the
+// draft, colDropped or colDuplicate for one that never will be, and else colSlow.
+func (st *state) take(p textparse.Parser, smp *sample, rec *recording, timeMs int64, t *tally) (col int32, err error) {
+	t.scraped++
+	l, err := st.line(p, smp, t)
+	if err != nil {
+		return colSlow, err
+	}
 	s := l.series
 	if s == nil {
-		return nil
+		return colDropped, nil
 	}
 	t.kept++
 	own := smp.ts != nil && st.rules.honorTimestamps
-	met := s.iter == st.iter
+	met := st.met(s)
 	if s.report || met && !own {
 		if t.duplicates++; t.duplicates == 1 {
 			t.duplicate = s.labels
 		}
-		return nil
+		rec.duplicate(s.labels)
+		return colDuplicate, nil
 	}
 	if st.overLimit() {
 		if t.excess++; t.excess == 1 {
 			t.firstExcess = s.labels
 		}
-		return nil
+		return colSlow, nil
+	}
+	if own && !s.ownTime && (s.inPlain || met) {
+		st.draft.strange = true
 	}
 	if !met {
-		s.iter = st.iter
-		st.draft.series++
+		st.meet(s)
 	}
 	st.describe(s, smp.family)
 
 	at, news, runs := timeMs, true, true
-	if own {
+	if last := st.last(s, timeMs); own {
 		at = *smp.ts
-		news, runs = s.takesOwn(at, timeMs, t)
-	} else if at <= s.lastMs { // it once had a timestamp from the future
+		news, runs = s.takesOwn(at, last, timeMs, t)
+	} else if at <= last { // it once had a timestamp from the future
 		t.outOfOrder++
 		news, runs = false, false
 	}
@@ -145,16 +221,19 @@ func (st *state) take(p textparse.Parser, smp *sample, timeMs int64, t *tally) e
 		}
 	}
 	if !news {
-		return nil
+		return colSlow, nil
 	}
-	return st.put(p, s, smp, at, own, t)
+	if err := st.put(p, s, smp, at, own, t); err != nil || own || s.ownTime || smp.isHistogram() {
+		return colSlow, err
+	}
+	return int32(st.draft.columns() - 1), nil
 }
 
 // line finds what the bytes of a sample mean. What it does not know yet goes through the
 // rules, and is kept unless there is too much of it already.
-func (st *state) line(p textparse.Parser, raw []byte, t *tally) (*line, error) {
-	l := st.lines[string(raw)]
-	if l != nil {
+func (st *state) line(p textparse.Parser, smp *sample, t *tally) (*line, error) {
+	l := st.lines[string(smp.raw)]
+	if l != nil && l.typ == smp.typ {
 		if l.iter != st.iter {
 			l.iter = st.iter
 			st.draft.lines++
@@ -167,19 +246,21 @@ func (st *state) line(p textparse.Parser, raw []byte, t *tally) (*line, error) {
 	if err != nil {
 		return nil, err
 	}
-	l = &line{iter: st.iter}
+	l = &line{iter: st.iter, typ: smp.typ}
 	switch {
 	case keep && st.overLimit():
 		l.series = &series{labels: lset}
 		return l, nil
 	case keep:
 		l.series = st.series.get(lset)
-		if l.series.iter < st.good && !l.series.report {
+		if !st.known(l.series) {
 			t.added++
 		}
 	}
-	st.lines[string(raw)] = l
-	st.draft.lines++
+	if !smp.once {
+		st.lines[string(smp.raw)] = l
+		st.draft.lines++
+	}
 	return l, nil
 }
 

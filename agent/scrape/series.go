@@ -18,9 +18,11 @@ type series struct {
 	meta    *telemetry.Metadata
 	metaSrc *telemetry.Metadata
 
-	iter    uint64 // the last scrape that had it
+	iter    uint64 // the last scrape of which the parser has read it; see state.met
 	tracked uint64 // the last scrape that had it and has to be followed by a marker
-	lastMs  int64  // the newest timestamp given
+	lastMs  int64  // the newest timestamp given, but for those of plain samples: see state.last
+	column  int32  // in state.plain, if inPlain
+	inPlain bool   // it is in state.plain
 	ownTime bool   // it has had timestamps of its own
 	report  bool   // the sidecar's own: a service cannot have it
 

@@ -120,11 +120,11 @@ func TestStaleness(t *testing.T) {
 
 func TestLastScrapeEndsEverything(t *testing.T) {
 	s := newSession(t, &Config{})
-	if sc := s.st.last(s.target, s.timeMs); sc != nil {
+	if sc := s.st.finish(s.target, s.timeMs); sc != nil {
 		t.Fatalf("ends what never was: %s", dump(sc))
 	}
 	s.mustScrape("a 1\nb 1\n", text004)
-	sc := s.st.last(s.target, s.timeMs+1)
+	sc := s.st.finish(s.target, s.timeMs+1)
 	const want = "a b up scrape_duration_seconds scrape_samples_scraped scrape_samples_post_metric_relabeling scrape_series_added"
 	if got := markers(sc); got != want {
 		t.Errorf("got %s", got)
@@ -132,7 +132,7 @@ func TestLastScrapeEndsEverything(t *testing.T) {
 	if sc.Series.Len() != 0 || len(sc.Values) != 0 || len(sc.Rest) != 7 || sc.TimeMs != s.timeMs+1 || sc.Rest[0].TimeMs != s.timeMs+1 {
 		t.Errorf("%+v", sc)
 	}
-	if sc := s.st.last(s.target, s.timeMs+2); sc != nil {
+	if sc := s.st.finish(s.target, s.timeMs+2); sc != nil {
 		t.Error("ended twice")
 	}
 }
@@ -140,7 +140,7 @@ func TestLastScrapeEndsEverything(t *testing.T) {
 func TestLastScrapeAfterFailureEndsReport(t *testing.T) {
 	s := newSession(t, &Config{})
 	s.scrape("{", text004)
-	if got := markers(s.st.last(s.target, s.timeMs+1)); !strings.HasPrefix(got, "up ") {
+	if got := markers(s.st.finish(s.target, s.timeMs+1)); !strings.HasPrefix(got, "up ") {
 		t.Errorf("got %q", got)
 	}
 }

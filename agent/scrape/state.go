@@ -1,6 +1,7 @@
 package scrape
 
 import (
+	"github.com/prometheus/common/model"
 	"github.com/prometheus/prometheus/model/exemplar"
 	"github.com/prometheus/prometheus/model/labels"
 
@@ -15,21 +16,37 @@ type state struct {
 
 	// iter numbers the scrapes; good is the last one that was accepted.
 	iter, good uint64
+	newestMs   int64 // time of the last scrape that was accepted or rejected
 
-	lines    map[string]*line // by the bytes before the value
+	lines    map[string]*line // by the bytes before the value; not those that the layout has
 	series   seriesTable
 	families families
 	report   []*series
 
-	// What was delivered last. plain is the sequence behind set; live says that its series
-	// still run: when a scrape fails they get their markers, but the shape is kept. others
-	// run outside of set: native histograms, and tracked series with their own timestamps.
+	// What was delivered last. plain is the sequence behind set, values are its last ones, of
+	// plainMs; live says that its series still run: when a scrape fails they get their
+	// markers, but the shape is kept. others run outside of set: native histograms, and
+	// tracked series with their own timestamps.
 	set       *telemetry.SeriesSet
 	plain     []*series
+	values    []float64
+	plainMs   int64
 	live      bool
 	others    []*series
 	reportSet *telemetry.SeriesSet
 	reported  bool // something was delivered, so the report series run
+
+	// layout is what the last good body means, nil if it has none; next is the memory of the
+	// one before, for the next one.
+	layout   *layout
+	next     layout
+	scanner  scanner
+	slowOnly bool // no layouts at all
+	// strikes counts the bodies in a row that had too little of the layout for it to be of
+	// use. After some of them none is made for a while.
+	strikes int
+	spares  []byte // memory of a body that nobody needs any more
+	keeps   bool   // the body parsed last has become the layout's
 
 	draft    draft
 	exemplar exemplar.Exemplar // what parsers write to; here so that it is not allocated again
@@ -37,15 +54,17 @@ type state struct {
 
 // line is what one line of the exposition, up to its value, means.
 type line struct {
-	series *series // nil: dropped by relabelling
-	iter   uint64  // the last scrape that had it
+	series *series          // nil: dropped by relabelling
+	typ    model.MetricType // declared before it, which parsers make use of
+	iter   uint64           // the last scrape that had it
 }
 
 // draft is what a parse has gathered. Its slices are used again by the next one.
 type draft struct {
-	values []float64
-	same   bool      // values[i] belongs to plain[i], so far
+	same   bool      // the columns are those of plain, so far: col of them, whose values are in state.values
+	col    int       // once they are not the same: how many were
 	next   []*series // the sequence, once it is not the same
+	values []float64 // of next
 	remade bool      // the sequence may be the same, its metadata is not
 	others []*series
 	rest   []telemetry.Sample
@@ -53,6 +72,20 @@ type draft struct {
 	taken  int // samples, for sample_limit
 	// How many different ones were met, to know when others can be forgotten.
 	lines, series, families int
+
+	content  []byte // of the body, for a layout; nil if there will be none
+	repeated bool   // all is as in the layout, but for places and values
+	recorded bool   // state.next is the layout
+	strange  bool   // a series has a plain sample and its own timestamps for the first time
+	spoke    spoke  // how the parser has ended
+}
+
+// columns is the number of plain samples so far.
+func (d *draft) columns() int {
+	if d.same {
+		return d.col
+	}
+	return len(d.next)
 }
 
 // undo is what a series had been given before it was given something of this draft.
@@ -69,8 +102,13 @@ const (
 	// strayLines is how many lines of failed scrapes are kept beyond twice those of the
 	// last good one, in case they belong to the next.
 	strayLines = 1000
-	// keepRest is the capacity of rest that is kept however little of it is used.
+	// keepRest is the capacity of rest and undo that is kept however little of it is used.
 	keepRest = 1024
+
+	// maxStrikes is how many bodies in a row may make nothing of the layout, retryStrikes
+	// for how many more none is made then.
+	maxStrikes   = 4
+	retryStrikes = 100
 )
 
 func newState(r *rules) *state {
@@ -87,26 +125,22 @@ func newState(r *rules) *state {
 	for _, s := range st.report {
 		st.series.add(s)
 	}
-	st.reportSet = newSet(nil, st.report)
+	st.reportSet = telemetry.JoinBlocks([]*telemetry.Block{newBlock(st.report)})
 	return st
 }
 
 // setRules makes the next scrape go by other rules. Series that both make go on.
 func (st *state) setRules(r *rules) {
 	st.rules = r
+	st.layout, st.strikes = nil, 0
 	clear(st.lines)
 }
 
-func newSet(plain, report []*series) *telemetry.SeriesSet {
-	lsets := make([]labels.Labels, 0, len(plain)+len(report))
-	metas := make([]*telemetry.Metadata, 0, len(plain)+len(report))
-	for _, part := range [][]*series{plain, report} {
-		for _, s := range part {
-			lsets = append(lsets, s.labels)
-			metas = append(metas, s.meta)
-		}
-	}
-	return telemetry.NewSeriesSet(lsets, metas)
+// forgetTimes allows samples and exemplars older than those given so far, after the clock was
+// set back.
+func (st *state) forgetTimes() {
+	st.series.forgetTimes()
+	st.plainMs, st.newestMs = 0, 0
 }
 
 // begin starts a draft.
@@ -115,12 +149,15 @@ func (st *state) begin() {
 	if cap(d.rest) > keepRest && len(d.rest) < cap(d.rest)/4 {
 		d.rest = nil
 	}
+	if cap(d.undo) > keepRest && len(d.undo) < cap(d.undo)/4 {
+		d.undo = nil
+	}
 	clear(d.rest)
 	clear(d.undo)
 	*d = draft{
-		values: d.values[:0],
 		same:   st.set != nil,
 		next:   d.next[:0],
+		values: d.values[:0],
 		others: d.others[:0],
 		rest:   d.rest[:0],
 		undo:   d.undo[:0],
@@ -128,47 +165,150 @@ func (st *state) begin() {
 	st.iter++
 }
 
+// mayRepeat says whether a body may be compared with the layout.
+func (st *state) mayRepeat(contentType string, timeMs int64) bool {
+	return st.layout != nil && st.layout.contentType == contentType && timeMs > st.newestMs
+}
+
+// mayRecord says whether a layout is to be made of a body that the parser reads.
+func (st *state) mayRecord() bool {
+	if st.strikes >= maxStrikes {
+		if st.strikes++; st.strikes > maxStrikes+retryStrikes {
+			st.strikes = 0
+		}
+	}
+	return !st.slowOnly && st.strikes < maxStrikes
+}
+
+// met says whether the draft has a sample of the series already.
+func (st *state) met(s *series) bool {
+	return s.iter == st.iter || s.inPlain && int(s.column) < st.draft.col
+}
+
+// meet notes that the draft has a sample of a series that it had not met.
+func (st *state) meet(s *series) {
+	s.iter = st.iter
+	st.draft.series++
+}
+
+// known says whether the last good scrape had the series, or the parser has read it since.
+func (st *state) known(s *series) bool { return s.report || s.inPlain || s.iter >= st.good }
+
+// last is the newest timestamp that the series was given, those of the draft included.
+func (st *state) last(s *series, timeMs int64) int64 {
+	switch {
+	case s.inPlain && int(s.column) < st.draft.col:
+		return max(s.lastMs, timeMs)
+	case s.inPlain:
+		return max(s.lastMs, st.plainMs)
+	}
+	return s.lastMs
+}
+
 // push adds a plain sample. As long as the shape is that of last time only the value is kept.
-func (d *draft) push(plain []*series, s *series, v float64) {
-	i := len(d.values)
-	d.values = append(d.values, v)
+func (st *state) push(s *series, v float64) {
+	d := &st.draft
 	if d.same {
-		if i < len(plain) && plain[i] == s {
+		if d.col < len(st.plain) && st.plain[d.col] == s {
+			st.values[d.col] = v
+			d.col++
 			return
 		}
-		d.same = false
-		d.next = append(d.next[:0], plain[:i]...)
+		st.diverge()
 	}
 	d.next = append(d.next, s)
+	d.values = append(d.values, v)
+}
+
+// diverge gives the draft columns of its own: the next one is not as it was.
+func (st *state) diverge() {
+	d := &st.draft
+	d.same = false
+	d.next = append(d.next[:0], st.plain[:d.col]...)
+	d.values = append(d.values[:0], st.values[:d.col]...)
 }
 
 // accept makes the scrape of what was parsed, with markers for what is no longer there. Its
 // slices are good until the next draft.
 func (st *state) accept(target *telemetry.Target, timeMs int64, r report) *telemetry.Scrape {
 	d := &st.draft
-	if d.same && len(d.values) < len(st.plain) {
-		d.same = false
-		d.next = append(d.next[:0], st.plain[:len(d.values)]...)
+	if d.same && d.col < len(st.plain) {
+		st.diverge()
 	}
-	if !d.same {
-		if st.live {
-			st.endMissing(st.plain, timeMs)
-		}
-		st.plain, d.next = d.next, st.plain
-		clear(d.next) // or series that are gone would stay in memory
-	}
-	if !d.same || d.remade {
-		st.set = newSet(st.plain, st.report)
+	switch {
+	case !d.same:
+		st.reshape(timeMs)
+	case d.remade:
+		st.set = st.newSet(st.plain)
 	}
 	st.endMissing(st.others, timeMs)
 	st.others, d.others = d.others, st.others
 	clear(d.others)
 	d.undo = d.undo[:0]
-	d.values = r.values(d.values)
 	st.live, st.reported = true, true
+	st.plainMs, st.newestMs = timeMs, timeMs
 	st.good = st.iter
+	st.keepLayout()
 	st.sweep()
-	return &telemetry.Scrape{Target: target, TimeMs: timeMs, Series: st.set, Values: d.values, Rest: d.rest}
+	st.values = r.values(st.values[:len(st.plain)])
+	return &telemetry.Scrape{Target: target, TimeMs: timeMs, Series: st.set, Values: st.values, Rest: d.rest}
+}
+
+// reshape puts the columns of the draft in the place of the former ones.
+func (st *state) reshape(timeMs int64) {
+	d := &st.draft
+	st.set = st.newSet(d.next)
+	for _, s := range st.plain[d.col:] {
+		s.inPlain = false
+		s.lastMs = max(s.lastMs, st.plainMs)
+	}
+	if st.live {
+		st.endMissing(st.plain[d.col:], timeMs)
+	}
+	for i, s := range d.next[d.col:] {
+		s.inPlain, s.column = true, int32(d.col+i)
+	}
+	st.plain, d.next = d.next, st.plain
+	st.values, d.values = d.values, st.values
+	clear(d.next) // or series that are gone would stay in memory
+}
+
+// keepLayout makes what was recorded of the accepted body the layout, and lets go of the
+// memory of the one before.
+func (st *state) keepLayout() {
+	d := &st.draft
+	former := st.layout
+	switch {
+	case d.repeated:
+		st.layout.units, st.scanner.units = st.scanner.units, st.layout.units
+		st.spares, st.layout.body = st.layout.body, d.content
+		st.scanner.index.of = nil
+		st.strikes, st.keeps = 0, true
+		return
+	case d.recorded && !d.strange:
+		st.next.body, st.keeps = d.content, true
+		made := st.next
+		st.layout = &made
+		st.next = layout{}
+	default:
+		st.layout = nil
+	}
+	if former != nil {
+		st.spares = former.body
+		former.body = nil
+		st.next = *former
+	}
+}
+
+// spare returns memory that the next body can be read into, given that of the body that was
+// parsed last.
+func (st *state) spare(last []byte) []byte {
+	if !st.keeps {
+		return last
+	}
+	b := st.spares
+	st.spares, st.keeps = nil, false
+	return b
 }
 
 // reject makes the scrape of a failure: whatever was parsed is forgotten, and everything that
@@ -183,17 +323,21 @@ func (st *state) reject(target *telemetry.Target, timeMs int64, r report) *telem
 	clear(d.rest)
 	d.rest = d.rest[:0]
 	st.endAll(timeMs)
+	if st.layout != nil {
+		st.layout.reload(st.values)
+	}
 	d.values = r.values(d.values[:0])
 	st.reported = true
+	st.newestMs = timeMs
 	if len(st.lines)+len(st.families) > 2*len(st.plain)+strayLines {
 		st.sweep()
 	}
 	return &telemetry.Scrape{Target: target, TimeMs: timeMs, Series: st.reportSet, Values: d.values, Rest: d.rest, Failed: true}
 }
 
-// last makes the scrape that ends everything at timeMs, the report series too. It is nil when
+// finish makes the scrape that ends everything at timeMs, the report series too. It is nil when
 // there is nothing to end.
-func (st *state) last(target *telemetry.Target, timeMs int64) *telemetry.Scrape {
+func (st *state) finish(target *telemetry.Target, timeMs int64) *telemetry.Scrape {
 	if !st.reported {
 		return nil
 	}
@@ -203,7 +347,7 @@ func (st *state) last(target *telemetry.Target, timeMs int64) *telemetry.Scrape 
 		st.end(s, timeMs)
 	}
 	st.reported = false
-	return &telemetry.Scrape{Target: target, TimeMs: timeMs, Series: newSet(nil, nil), Rest: st.draft.rest}
+	return &telemetry.Scrape{Target: target, TimeMs: timeMs, Series: telemetry.NewSeriesSet(nil, nil), Rest: st.draft.rest}
 }
 
 // endMissing ends the series that ran and are not in the draft. One that was given a sample
@@ -242,6 +386,22 @@ func (st *state) end(s *series, timeMs int64) {
 // sweep forgets the lines, series and families that the draft did not have.
 func (st *state) sweep() {
 	d := &st.draft
+	if st.layout != nil {
+		if d.repeated {
+			d.series = len(st.plain)
+			if len(st.lines) == 0 && len(st.families) == st.layout.known && st.series.len == len(st.plain)+len(st.report) {
+				return
+			}
+		}
+		// What the layout repeats was not met by the parser.
+		for _, f := range st.layout.families {
+			if f.iter != st.iter {
+				f.iter = st.iter
+				d.families++
+			}
+		}
+		st.layout.known = d.families
+	}
 	if len(st.lines) > d.lines {
 		for key, l := range st.lines {
 			if l.iter != st.iter {
@@ -251,7 +411,7 @@ func (st *state) sweep() {
 	}
 	if st.series.len > d.series+len(st.report) {
 		st.series.sweep(func(s *series) bool {
-			return s.report || s.iter == st.iter || s.ownTime && st.iter-s.iter <= keepSeries
+			return s.report || s.inPlain || s.iter == st.iter || s.ownTime && st.iter-s.iter <= keepSeries
 		})
 	}
 	if len(st.families) > d.families {

@@ -36,16 +36,16 @@ func (st *state) checkSampleLimit(t *tally) error {
 
 // takesOwn says whether a sample with a timestamp of its own is news, and whether the series
 // runs. The same timestamp again is no news: it is exposed until there is a newer one.
-func (s *series) takesOwn(at, timeMs int64, t *tally) (news, runs bool) {
+func (s *series) takesOwn(at, last, timeMs int64, t *tally) (news, runs bool) {
 	s.ownTime = true
 	switch {
-	case at == s.lastMs && at != 0:
+	case at == last && at != 0:
 		return false, true
 	case at > timeMs+maxAhead.Milliseconds():
 		t.tooNew++
 	case at < timeMs-maxAge.Milliseconds():
 		t.tooOld++
-	case at < s.lastMs:
+	case at < last:
 		t.outOfOrder++
 	default:
 		return true, true
@@ -88,11 +88,11 @@ func (st *state) put(p textparse.Parser, s *series, smp *sample, at int64, own b
 			out.Kind, out.Value, out.Exemplars = telemetry.KindExemplar, 0, exemplars
 		}
 	default:
-		d.push(st.plain, s, neverStale(smp.value))
+		st.push(s, neverStale(smp.value))
 		if exemplars == nil {
 			return nil
 		}
-		out.Kind = telemetry.KindExemplar
+		out.Kind, out.InSeries = telemetry.KindExemplar, d.columns()
 	}
 	d.rest = append(d.rest, out)
 	return nil

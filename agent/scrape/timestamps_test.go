@@ -160,7 +160,7 @@ func TestTimesAreForgottenWhenTheClockIsSetBack(t *testing.T) {
 	const back = 2 * 3600_000
 	s.mustScrape(body(-5), openText)
 	s.timeMs -= back
-	s.st.series.forgetTimes()
+	s.st.forgetTimes()
 	if sc := s.mustScrape(body(-5-back), openText); len(sc.Rest) != 2 {
 		t.Errorf("want the exemplar and the sample with a timestamp of its own, got %s", dump(sc))
 	}
