@@ -22,7 +22,29 @@ type lives struct {
 // lifeIndex saves looking for the series again while the shape of the exposition stays.
 type lifeIndex struct {
 	series *telemetry.SeriesSet
-	at     int // -1: not there
+	block  *telemetry.Block // that has it; nil: not there
+	at     int              // in series
+}
+
+// find looks for the series, first in the block that had it last.
+func (x *lifeIndex) find(set *telemetry.SeriesSet) {
+	former := x.block
+	*x = lifeIndex{series: set}
+	start := 0
+	for _, b := range set.Blocks() {
+		if former == nil || b == former {
+			for i := range b.Len() {
+				if b.At(i).Get("__name__") == startTimeMetric {
+					x.block, x.at = b, start+i
+					return
+				}
+			}
+		}
+		start += b.Len()
+	}
+	if former != nil { // that block is gone
+		x.find(set)
+	}
 }
 
 func newLives() *lives {
@@ -39,16 +61,10 @@ func (l *lives) Sink(s *telemetry.Scrape) error {
 	defer l.mu.Unlock()
 	idx, ok := l.seen[key]
 	if !ok || idx.series != s.Series {
-		idx = lifeIndex{series: s.Series, at: -1}
-		for i := range s.Series.Len() {
-			if s.Series.At(i).Get("__name__") == startTimeMetric {
-				idx.at = i
-				break
-			}
-		}
+		idx.find(s.Series)
 		l.seen[key] = idx
 	}
-	if idx.at < 0 {
+	if idx.block == nil {
 		return nil
 	}
 	seconds := s.Values[idx.at]

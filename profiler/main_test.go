@@ -154,3 +154,8 @@ func rawOf(p *profile.Profile) []byte {
 	}
 	return buf.Bytes()
 }
+
+// copyOf makes another value of the same target.
+func copyOf(t *telemetry.Target) *telemetry.Target {
+	return &telemetry.Target{Job: t.Job, URL: t.URL, Labels: t.Labels, Discovered: t.Discovered}
+}

@@ -26,10 +26,10 @@ func TestReloadLeavesUnchangedTargetsAlone(t *testing.T) {
 		other := newTarget(t, "checkout", "http://127.0.0.2:8080/debug/pprof")
 		for range 20 { // each in the middle of something
 			time.Sleep(3 * time.Second)
-			again := *r.target // discovery makes new values of the same key
-			r.apply(t, Config{}, &again, other)
+			again := copyOf(r.target) // discovery makes new values of the same key
+			r.apply(t, Config{}, again, other)
 			time.Sleep(3 * time.Second)
-			r.apply(t, Config{}, &again)
+			r.apply(t, Config{}, again)
 		}
 		// The captures of our target went on undisturbed: CPU profiles ran their 10 s, and
 		// the deltas go on.

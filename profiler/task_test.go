@@ -282,10 +282,10 @@ func TestForeignOwnerOfTheProfiler(t *testing.T) {
 func TestNeverTwoCPUProfilesAtOnce(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		r := newRig(t)
-		second := *r.target // another job, the same process
+		second := copyOf(r.target) // another job, the same process
 		second.Job = "checkout-again"
 		jobs := []Job{{Name: "checkout"}, {Name: "checkout-again"}}
-		targets := map[string][]*telemetry.Target{"checkout": {r.target}, "checkout-again": {&second}}
+		targets := map[string][]*telemetry.Target{"checkout": {r.target}, "checkout-again": {second}}
 		if err := r.Apply(jobs, targets); err != nil {
 			t.Fatal(err)
 		}

@@ -3,6 +3,7 @@ package telemetry
 import (
 	"net/url"
 	"slices"
+	"sync/atomic"
 
 	"github.com/prometheus/prometheus/model/labels"
 )
@@ -21,12 +22,19 @@ type Target struct {
 	Labels labels.Labels
 	// Discovered are the labels before relabelling, kept for people who ask why.
 	Discovered labels.Labels
+
+	key atomic.Pointer[string] // made when it is first asked for
 }
 
 // Key identifies the target for as long as neither its address nor its labels change. It
 // is unique among the targets of one process.
 func (t *Target) Key() string {
-	return t.Job + "\xff" + t.URL.String() + "\xff" + t.Labels.String()
+	if k := t.key.Load(); k != nil {
+		return *k
+	}
+	k := t.Job + "\xff" + t.URL.String() + "\xff" + t.Labels.String()
+	t.key.Store(&k)
+	return k
 }
 
 // Instance returns the instance label, which tells two copies of a service apart.
