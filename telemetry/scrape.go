@@ -34,7 +34,7 @@ type Scrape struct {
 	Failed bool
 }
 
-// Sink takes a scrape. It must not keep Values or Rest after it returns, and must not wait
+// Sink takes a scrape. It must not keep it, its Values or Rest after it returns, and must not wait
 // for a network: a scrape is never held up by a backend.
 type Sink func(*Scrape) error
 

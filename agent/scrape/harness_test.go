@@ -221,9 +221,10 @@ func TestMetricsLint(t *testing.T) {
 	m := newMetrics(reg)
 	m.start("checkout")
 	m.targets.WithLabelValues("checkout").Set(1)
-	m.scraped("checkout", report{tally: tally{duplicates: 1, tooNew: 1, tooOld: 1, outOfOrder: 1, exemplars: 1}}, 1)
-	m.delivered("checkout", tally{added: 1}, 1)
-	m.failed("checkout", reasonSamples)
+	of := m.of("checkout")
+	of.scraped(report{tally: tally{duplicates: 1, tooNew: 1, tooOld: 1, outOfOrder: 1, exemplars: 1}}, 1)
+	of.delivered(tally{added: 1}, 1)
+	of.failed(reasonSamples)
 	problems, err := testutil.GatherAndLint(reg)
 	if err != nil {
 		t.Fatal(err)

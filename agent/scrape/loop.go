@@ -14,7 +14,7 @@ import (
 // the goroutine of run.
 type loop struct {
 	logger  *slog.Logger
-	metrics *metrics
+	metrics *jobMetrics
 	sink    telemetry.Sink
 	now     func() time.Time // the wall clock; intervals are measured by another
 	hash    uint64
@@ -50,7 +50,7 @@ func (m *Manager) newLoop(key string, set *settings, lastMs int64) *loop {
 	_, _ = hash.Write([]byte(key))
 	return &loop{
 		logger:  m.logger.With("target", set.target.Name(), "job", set.job.Name),
-		metrics: m.metrics,
+		metrics: m.metrics.of(set.job.Name),
 		sink:    m.sink,
 		now:     m.now,
 		hash:    hash.Sum64(),
@@ -104,7 +104,7 @@ func (l *loop) tickAfter(tick time.Time) time.Time {
 	tick = tick.Add(l.set.interval)
 	if missed := time.Since(tick) / l.set.interval; missed > 0 {
 		tick = tick.Add(missed * l.set.interval)
-		l.metrics.skipped.WithLabelValues(l.set.job.Name, skippedOverrun).Add(float64(missed))
+		l.metrics.skip(skippedOverrun, int(missed))
 		l.logger.Warn("scrapes skipped because the one before took too long", "count", int64(missed))
 	}
 	return tick
@@ -196,7 +196,7 @@ func (l *loop) scrape(ctx context.Context) bool {
 	l.note(st, wall, r, len(body), err)
 
 	if step == stepBack {
-		l.metrics.skipped.WithLabelValues(set.job.Name, skippedClock).Inc()
+		l.metrics.skip(skippedClock, 1)
 		l.logger.Warn("scrape not delivered because the clock was set back", "by", back)
 		return true
 	}
@@ -204,7 +204,7 @@ func (l *loop) scrape(ctx context.Context) bool {
 	if err != nil {
 		sc = st.reject(set.target, ms, r)
 	} else {
-		l.metrics.delivered(set.job.Name, r.tally, st.draft.taken)
+		l.metrics.delivered(r.tally, st.draft.taken)
 		sc = st.accept(set.target, ms, r)
 	}
 	sc.ClockReset = step == stepFollow
@@ -237,7 +237,7 @@ func (l *loop) finish() {
 
 // note tells people what came of a scrape: status, metrics, log.
 func (l *loop) note(st *state, wall time.Time, r report, bodyBytes int, err error) {
-	job, t := l.set.job.Name, &r.tally
+	t := &r.tally
 	health, lastError, samples := telemetry.HealthUp, "", st.draft.taken
 	if err != nil {
 		health, lastError, samples = telemetry.HealthDown, err.Error(), 0
@@ -249,11 +249,11 @@ func (l *loop) note(st *state, wall time.Time, r report, bodyBytes int, err erro
 	l.status.Samples = samples
 	l.mu.Unlock()
 
-	l.metrics.scraped(job, r, bodyBytes)
+	l.metrics.scraped(r, bodyBytes)
 	switch {
 	case err != nil:
 		why := reasonOf(err)
-		l.metrics.failed(job, why)
+		l.metrics.failed(why)
 		l.logger.Warn("scrape failed", "url", l.set.target.URL.Redacted(), "reason", string(why), "err", err)
 	case before == telemetry.HealthDown:
 		l.logger.Info("target answers again")

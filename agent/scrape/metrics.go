@@ -86,32 +86,67 @@ func (m *metrics) forget(job string) {
 	}
 }
 
+// jobMetrics are those of one job that each scrape counts in.
+type jobMetrics struct {
+	*metrics
+	job       string
+	scrapes   prometheus.Counter
+	seconds   prometheus.Observer
+	bodyBytes prometheus.Counter
+	samples   prometheus.Counter
+	added     prometheus.Counter
+}
+
+func (m *metrics) of(job string) *jobMetrics {
+	return &jobMetrics{
+		metrics:   m,
+		job:       job,
+		scrapes:   m.scrapes.WithLabelValues(job),
+		seconds:   m.seconds.WithLabelValues(job),
+		bodyBytes: m.bodyBytes.WithLabelValues(job),
+		samples:   m.samples.WithLabelValues(job),
+		added:     m.added.WithLabelValues(job),
+	}
+}
+
 // scraped counts a scrape, whether or not it gave samples.
-func (m *metrics) scraped(job string, r report, bodyBytes int) {
-	m.scrapes.WithLabelValues(job).Inc()
-	m.seconds.WithLabelValues(job).Observe(r.seconds)
-	m.bodyBytes.WithLabelValues(job).Add(float64(bodyBytes))
+func (m *jobMetrics) scraped(r report, bodyBytes int) {
+	m.scrapes.Inc()
+	m.seconds.Observe(r.seconds)
+	m.bodyBytes.Add(float64(bodyBytes))
+	if t := &r.tally; t.duplicates+t.tooNew+t.tooOld+t.outOfOrder+t.exemplars > 0 {
+		m.unusual(t)
+	}
+}
+
+// unusual counts what most targets never have: series that never count anything are not
+// worth having.
+func (m *jobMetrics) unusual(t *tally) {
 	add := func(c *prometheus.CounterVec, n int, labels ...string) {
-		if n > 0 { // a series that never counts anything is not worth having
-			c.WithLabelValues(append([]string{job}, labels...)...).Add(float64(n))
+		if n > 0 {
+			c.WithLabelValues(append([]string{m.job}, labels...)...).Add(float64(n))
 		}
 	}
-	add(m.duplicates, r.tally.duplicates)
-	add(m.dropped, r.tally.tooNew, droppedTooNew)
-	add(m.dropped, r.tally.tooOld, droppedTooOld)
-	add(m.dropped, r.tally.outOfOrder, droppedOutOfOrder)
-	add(m.exemplars, r.tally.exemplars)
+	add(m.duplicates, t.duplicates)
+	add(m.dropped, t.tooNew, droppedTooNew)
+	add(m.dropped, t.tooOld, droppedTooOld)
+	add(m.dropped, t.outOfOrder, droppedOutOfOrder)
+	add(m.exemplars, t.exemplars)
 }
 
 // delivered counts what a good scrape gave.
-func (m *metrics) delivered(job string, t tally, samples int) {
-	m.samples.WithLabelValues(job).Add(float64(samples))
-	m.added.WithLabelValues(job).Add(float64(t.added))
+func (m *jobMetrics) delivered(t tally, samples int) {
+	m.samples.Add(float64(samples))
+	m.added.Add(float64(t.added))
 }
 
-func (m *metrics) failed(job string, why reason) {
-	m.failures.WithLabelValues(job, string(why)).Inc()
+func (m *jobMetrics) failed(why reason) {
+	m.failures.WithLabelValues(m.job, string(why)).Inc()
 	if why.isLimit() {
-		m.limits.WithLabelValues(job, string(why)).Inc()
+		m.limits.WithLabelValues(m.job, string(why)).Inc()
 	}
+}
+
+func (m *jobMetrics) skip(why string, n int) {
+	m.metrics.skipped.WithLabelValues(m.job, why).Add(float64(n))
 }

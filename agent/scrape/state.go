@@ -48,8 +48,10 @@ type state struct {
 	spares  []byte // memory of a body that nobody needs any more
 	keeps   bool   // the body parsed last has become the layout's
 
-	draft    draft
-	exemplar exemplar.Exemplar // what parsers write to; here so that it is not allocated again
+	draft draft
+	// What is made anew with each scrape; here so that it is not allocated again.
+	scrape   telemetry.Scrape
+	exemplar exemplar.Exemplar
 }
 
 // line is what one line of the exposition, up to its value, means.
@@ -229,7 +231,7 @@ func (st *state) diverge() {
 }
 
 // accept makes the scrape of what was parsed, with markers for what is no longer there. Its
-// slices are good until the next draft.
+// slices, and it itself, are good until the next draft.
 func (st *state) accept(target *telemetry.Target, timeMs int64, r report) *telemetry.Scrape {
 	d := &st.draft
 	if d.same && d.col < len(st.plain) {
@@ -251,7 +253,8 @@ func (st *state) accept(target *telemetry.Target, timeMs int64, r report) *telem
 	st.keepLayout()
 	st.sweep()
 	st.values = r.values(st.values[:len(st.plain)])
-	return &telemetry.Scrape{Target: target, TimeMs: timeMs, Series: st.set, Values: st.values, Rest: d.rest}
+	st.scrape = telemetry.Scrape{Target: target, TimeMs: timeMs, Series: st.set, Values: st.values, Rest: d.rest}
+	return &st.scrape
 }
 
 // reshape puts the columns of the draft in the place of the former ones.
@@ -332,7 +335,8 @@ func (st *state) reject(target *telemetry.Target, timeMs int64, r report) *telem
 	if len(st.lines)+len(st.families) > 2*len(st.plain)+strayLines {
 		st.sweep()
 	}
-	return &telemetry.Scrape{Target: target, TimeMs: timeMs, Series: st.reportSet, Values: d.values, Rest: d.rest, Failed: true}
+	st.scrape = telemetry.Scrape{Target: target, TimeMs: timeMs, Series: st.reportSet, Values: d.values, Rest: d.rest, Failed: true}
+	return &st.scrape
 }
 
 // finish makes the scrape that ends everything at timeMs, the report series too. It is nil when
