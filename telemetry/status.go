@@ -21,6 +21,10 @@ type TargetStatus struct {
 	Interval   time.Duration
 	Samples    int    // after relabelling
 	LastError  string // empty when the last scrape succeeded
+	// KeptOut is how many samples of the last scrape series_limit had no room for; Explosion
+	// then says where they come from.
+	KeptOut   int
+	Explosion *Explosion
 }
 
 // ProfileStatus is what the profiler last saw of one profile type of one target.

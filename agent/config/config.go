@@ -49,6 +49,8 @@ type Global struct {
 	BodySizeLimit units.Base2Bytes `yaml:"body_size_limit"`
 	// Most samples of a scrape after relabelling. More: the scrape fails. 0 means no limit.
 	SampleLimit uint `yaml:"sample_limit,omitempty"`
+	// Most series of a target after relabelling. What is known goes on, new series beyond the limit are left out until others have gone; the log and `outrider targets` name the label that they differ by. 0 means no limit.
+	SeriesLimit uint `yaml:"series_limit,omitempty"`
 	// Most labels of a series after relabelling. More: the scrape fails. 0 means no limit.
 	LabelLimit uint `yaml:"label_limit,omitempty"`
 	// Longest label name. Longer: the scrape fails. 0 means no limit.

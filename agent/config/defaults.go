@@ -101,6 +101,7 @@ func inherit(s *scrape.Config, g *Global) {
 	}
 	setIfZero(&s.BodySizeLimit, g.BodySizeLimit)
 	setIfZero(&s.SampleLimit, g.SampleLimit)
+	setIfZero(&s.SeriesLimit, g.SeriesLimit)
 	setIfZero(&s.LabelLimit, g.LabelLimit)
 	setIfZero(&s.LabelNameLengthLimit, g.LabelNameLengthLimit)
 	setIfZero(&s.LabelValueLengthLimit, g.LabelValueLengthLimit)

@@ -84,7 +84,8 @@ func snapshot() Snapshot {
 		Started:  at.Add(-49*time.Hour - 5*time.Minute),
 		Config:   ConfigStatus{File: "/etc/outrider.yml", LoadedAt: at.Add(-time.Hour), Error: `outrider.yml:3: scrape_config: unknown key, did you mean "scrape_configs"?`},
 		Targets: []telemetry.TargetStatus{
-			{Target: shop, Health: telemetry.HealthUp, LastScrape: at.Add(-3 * time.Second), Duration: 4 * time.Millisecond, Interval: 15 * time.Second, Samples: 412},
+			{Target: shop, Health: telemetry.HealthUp, LastScrape: at.Add(-3 * time.Second), Duration: 4 * time.Millisecond, Interval: 15 * time.Second, Samples: 412,
+				KeptOut: 1200, Explosion: &telemetry.Explosion{Metric: "http_requests_total", Label: "user<id", Values: 98000, Examples: []string{"0007", "0008", "0009"}}},
 			{Target: newTarget("db", "pod-1:9187"), Health: telemetry.HealthDown, LastScrape: at.Add(-8 * time.Second), Duration: 120 * time.Microsecond, Interval: 15 * time.Second, LastError: `Get "http://localhost:9187/metrics": dial tcp 127.0.0.1:9187: connect: connection refused <script>alert(1)</script>`},
 			{Target: newTarget("new", "pod-1:1"), Health: telemetry.HealthUnknown, Interval: time.Minute},
 		},

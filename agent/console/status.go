@@ -3,6 +3,8 @@ package console
 import (
 	"fmt"
 	"net/http"
+	"strconv"
+	"strings"
 	"time"
 
 	"outrider/telemetry"
@@ -63,6 +65,29 @@ type TargetStatus struct {
 	IntervalSeconds float64           `json:"interval_seconds"`
 	Samples         int               `json:"samples"`
 	LastError       string            `json:"last_error,omitempty"`
+	Explosion       *Explosion        `json:"explosion,omitempty"`
+}
+
+// Explosion says where the series come from that series_limit keeps out of a target.
+type Explosion struct {
+	// SamplesKeptOut is how many there were in the last scrape.
+	SamplesKeptOut int      `json:"samples_kept_out"`
+	Metric         string   `json:"metric"`
+	Label          string   `json:"label"`
+	Values         int      `json:"values"`
+	Examples       []string `json:"examples"`
+	// Remedy is a piece of configuration that keeps them out for good.
+	Remedy string `json:"remedy"`
+}
+
+// Summary says it in one line, for people.
+func (e *Explosion) Summary() string {
+	quoted := make([]string, len(e.Examples))
+	for i, v := range e.Examples {
+		quoted[i] = strconv.Quote(v)
+	}
+	return fmt.Sprintf("series_limit leaves out %d samples: label %q of %s has %d values (%s, ...)",
+		e.SamplesKeptOut, e.Label, e.Metric, e.Values, strings.Join(quoted, ", "))
 }
 
 // ProfileStatus is one profile type of one target.
@@ -119,6 +144,7 @@ func newStatus(s Snapshot, externalURL string, now time.Time) Status {
 			IntervalSeconds: t.Interval.Seconds(),
 			Samples:         t.Samples,
 			LastError:       t.LastError,
+			Explosion:       newExplosion(&t),
 		})
 	}
 	for _, p := range s.Profiles {
@@ -137,6 +163,16 @@ func newStatus(s Snapshot, externalURL string, now time.Time) Status {
 		out.Endpoints = append(out.Endpoints, EndpointStatus(e))
 	}
 	return out
+}
+
+func newExplosion(t *telemetry.TargetStatus) *Explosion {
+	e := t.Explosion
+	if e == nil {
+		return nil
+	}
+	return &Explosion{
+		SamplesKeptOut: t.KeptOut, Metric: e.Metric, Label: e.Label, Values: e.Values, Examples: e.Examples, Remedy: e.Remedy(),
+	}
 }
 
 func (c *Console) currentStatus() Status {

@@ -225,6 +225,7 @@ func TestMetricsLint(t *testing.T) {
 	of.scraped(report{tally: tally{duplicates: 1, tooNew: 1, tooOld: 1, outOfOrder: 1, exemplars: 1}}, 1)
 	of.delivered(tally{added: 1}, 1)
 	of.failed(reasonSamples)
+	of.exploded(&telemetry.Explosion{Metric: "a", Label: "b", Values: 1})
 	problems, err := testutil.GatherAndLint(reg)
 	if err != nil {
 		t.Fatal(err)
@@ -236,7 +237,7 @@ func TestMetricsLint(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if len(families) != 13 {
+	if len(families) != 15 {
 		t.Errorf("%d families: some are not covered here", len(families))
 	}
 	for _, f := range families {

@@ -242,8 +242,13 @@ func (l *loop) note(st *state, wall time.Time, r report, bodyBytes int, err erro
 	if err != nil {
 		health, lastError, samples = telemetry.HealthDown, err.Error(), 0
 	}
+	var explosion *telemetry.Explosion
+	if err == nil && t.keptOut > 0 {
+		explosion = st.explosion(wall.UnixMilli())
+	}
 	l.mu.Lock()
-	before := l.status.Health
+	before, explodedBefore := l.status.Health, l.status.Explosion
+	l.status.KeptOut, l.status.Explosion = t.keptOut, explosion
 	l.status.Health, l.status.LastError = health, lastError
 	l.status.LastScrape, l.status.Duration = wall, time.Duration(r.seconds*float64(time.Second))
 	l.status.Samples = samples
@@ -260,6 +265,13 @@ func (l *loop) note(st *state, wall time.Time, r report, bodyBytes int, err erro
 	}
 	if t.duplicates > 0 {
 		l.logger.Warn("series exposed more than once, the first sample counts", "count", t.duplicates, "series", excerpt(t.duplicate.String()))
+	}
+	if explosion != explodedBefore {
+		l.metrics.exploded(explosion)
+	}
+	if explosion != nil {
+		l.logger.Warn("new series left out because of series_limit", "count", t.keptOut, "limit", st.rules.seriesLimit,
+			"metric", explosion.Metric, "label", explosion.Label, "values", explosion.Values, "remedy", explosion.Remedy())
 	}
 	if t.tooNew+t.tooOld+t.outOfOrder > 0 {
 		l.logger.Warn("samples dropped because of their own timestamps", "too_new", t.tooNew, "too_old", t.tooOld, "out_of_order", t.outOfOrder)

@@ -3,6 +3,8 @@ package scrape
 import (
 	"github.com/prometheus/client_golang/prometheus"
 	"github.com/prometheus/client_golang/prometheus/promauto"
+
+	"outrider/telemetry"
 )
 
 type metrics struct {
@@ -19,6 +21,8 @@ type metrics struct {
 	dropped    *prometheus.CounterVec
 	exemplars  *prometheus.CounterVec
 	sinkErrors *prometheus.CounterVec
+	keptOut    *prometheus.CounterVec
+	explosions *prometheus.GaugeVec
 }
 
 // Why a scrape that was due did not become samples.
@@ -60,6 +64,11 @@ func newMetrics(reg prometheus.Registerer) *metrics {
 		dropped:    counter("outrider_scrape_samples_dropped_total", "Samples dropped because of timestamps that the target sent, by reason.", "reason"),
 		exemplars:  counter("outrider_scrape_exemplars_dropped_total", "Exemplars dropped because they are too long or from the future."),
 		sinkErrors: counter("outrider_scrape_delivery_errors_total", "Scrapes that what comes after could not take."),
+		keptOut:    counter("outrider_scrape_samples_kept_out_total", "Samples of series that series_limit had no room for."),
+		explosions: f.NewGaugeVec(prometheus.GaugeOpts{
+			Name: "outrider_scrape_label_values",
+			Help: "Values seen of the label by which the series differ that series_limit keeps out, while it does.",
+		}, []string{"target_job", "metric", "label"}),
 	}
 }
 
@@ -78,9 +87,10 @@ func (m *metrics) forget(job string) {
 	of := prometheus.Labels{"target_job": job}
 	m.targets.DeletePartialMatch(of)
 	m.seconds.DeletePartialMatch(of)
+	m.explosions.DeletePartialMatch(of)
 	for _, c := range []*prometheus.CounterVec{
 		m.scrapes, m.failures, m.limits, m.skipped, m.bodyBytes, m.samples,
-		m.added, m.duplicates, m.dropped, m.exemplars, m.sinkErrors,
+		m.added, m.duplicates, m.dropped, m.exemplars, m.sinkErrors, m.keptOut,
 	} {
 		c.DeletePartialMatch(of)
 	}
@@ -95,6 +105,7 @@ type jobMetrics struct {
 	bodyBytes prometheus.Counter
 	samples   prometheus.Counter
 	added     prometheus.Counter
+	keptOut   prometheus.Counter
 }
 
 func (m *metrics) of(job string) *jobMetrics {
@@ -106,6 +117,7 @@ func (m *metrics) of(job string) *jobMetrics {
 		bodyBytes: m.bodyBytes.WithLabelValues(job),
 		samples:   m.samples.WithLabelValues(job),
 		added:     m.added.WithLabelValues(job),
+		keptOut:   m.keptOut.WithLabelValues(job),
 	}
 }
 
@@ -134,10 +146,19 @@ func (m *jobMetrics) unusual(t *tally) {
 	add(m.exemplars, t.exemplars)
 }
 
+// exploded says where the series come from that are kept out; nil when none are.
+func (m *jobMetrics) exploded(e *telemetry.Explosion) {
+	m.explosions.DeletePartialMatch(prometheus.Labels{"target_job": m.job})
+	if e != nil {
+		m.explosions.WithLabelValues(m.job, e.Metric, e.Label).Set(float64(e.Values))
+	}
+}
+
 // delivered counts what a good scrape gave.
 func (m *jobMetrics) delivered(t tally, samples int) {
 	m.samples.Add(float64(samples))
 	m.added.Add(float64(t.added))
+	m.keptOut.Add(float64(t.keptOut))
 }
 
 func (m *jobMetrics) failed(why reason) {

@@ -27,6 +27,8 @@ type tally struct {
 
 	tooNew, tooOld, outOfOrder int // samples dropped for their own timestamps
 	exemplars                  int // exemplars dropped
+
+	keptOut int // samples of series for which series_limit has no room
 }
 
 // sample is one sample as the parser gave it.
@@ -179,10 +181,14 @@ func (st *state) take(p textparse.Parser, smp *sample, rec *recording, timeMs in
 		return colSlow, err
 	}
 	s := l.series
-	if s == nil {
+	if s == nil && !l.keptOut {
 		return colDropped, nil
 	}
 	t.kept++
+	if l.keptOut {
+		t.keptOut++
+		return colSlow, nil // there may be room for it next time
+	}
 	own := smp.ts != nil && st.rules.honorTimestamps
 	met := st.met(s)
 	if s.report || met && !own {
@@ -252,7 +258,15 @@ func (st *state) line(p textparse.Parser, smp *sample, t *tally) (*line, error) 
 		l.series = &series{labels: lset}
 		return l, nil
 	case keep:
-		l.series = st.series.get(lset)
+		if l.series = st.series.find(lset); l.series == nil {
+			if st.full() {
+				st.guard.keepOut(lset)
+				l.keptOut = true
+				return l, nil
+			}
+			l.series = &series{labels: lset}
+			st.series.add(l.series)
+		}
 		if !st.known(l.series) {
 			t.added++
 		}

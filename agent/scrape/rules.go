@@ -22,6 +22,7 @@ type rules struct {
 	trackTimestamps bool
 
 	sampleLimit     int // 0: none, as for those below
+	seriesLimit     int
 	labelLimit      int
 	labelNameLimit  int
 	labelValueLimit int
@@ -44,6 +45,7 @@ func newRules(target labels.Labels, cfg *Config) (*rules, error) {
 		honorTimestamps: cfg.HonorTimestamps,
 		trackTimestamps: cfg.TrackTimestampsStaleness,
 		sampleLimit:     int(cfg.SampleLimit),
+		seriesLimit:     int(cfg.SeriesLimit),
 		labelLimit:      int(cfg.LabelLimit),
 		labelNameLimit:  int(cfg.LabelNameLengthLimit),
 		labelValueLimit: int(cfg.LabelValueLengthLimit),

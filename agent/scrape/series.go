@@ -39,22 +39,17 @@ func newSeriesTable() seriesTable {
 	return seriesTable{byHash: map[uint64]*series{}}
 }
 
-// get returns the series with these labels and makes it if there is none.
-func (t *seriesTable) get(lset labels.Labels) *series {
-	hash := lset.Hash()
-	head := t.byHash[hash]
-	for s := head; s != nil; s = s.next {
+// find returns the series with these labels, or nil.
+func (t *seriesTable) find(lset labels.Labels) *series {
+	for s := t.byHash[lset.Hash()]; s != nil; s = s.next {
 		if labels.Equal(s.labels, lset) {
 			return s
 		}
 	}
-	s := &series{labels: lset, next: head}
-	t.byHash[hash] = s
-	t.len++
-	return s
+	return nil
 }
 
-// add puts in a series of its own, which is not there yet.
+// add puts in a series that is not there yet.
 func (t *seriesTable) add(s *series) {
 	hash := s.labels.Hash()
 	s.next = t.byHash[hash]

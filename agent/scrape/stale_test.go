@@ -247,12 +247,17 @@ func TestSeriesTableCollisions(t *testing.T) {
 	// Three series in one chain, as if their hashes were equal.
 	a.next, b.next = b, c
 	table.byHash[testTarget.Hash()], table.len = a, 3
-	if table.get(testTarget) != a {
+	if table.find(testTarget) != a {
 		t.Error("not found")
 	}
 	a.labels = labels.FromStrings("another", "one")
-	if got := table.get(testTarget); got == a || !labels.Equal(got.labels, testTarget) || table.get(testTarget) != got {
+	if got := table.find(testTarget); got != nil {
 		t.Errorf("got %s", got.labels)
+	}
+	d := &series{labels: testTarget}
+	table.add(d)
+	if table.find(testTarget) != d {
+		t.Error("not found")
 	}
 	table.sweep(func(s *series) bool { return s == a || s == b || s == c })
 	table.sweep(func(s *series) bool { return s != b })

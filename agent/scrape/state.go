@@ -48,6 +48,7 @@ type state struct {
 	spares  []byte // memory of a body that nobody needs any more
 	keeps   bool   // the body parsed last has become the layout's
 
+	guard guard
 	draft draft
 	// What is made anew with each scrape; here so that it is not allocated again.
 	scrape   telemetry.Scrape
@@ -56,9 +57,10 @@ type state struct {
 
 // line is what one line of the exposition, up to its value, means.
 type line struct {
-	series *series          // nil: dropped by relabelling
-	typ    model.MetricType // declared before it, which parsers make use of
-	iter   uint64           // the last scrape that had it
+	series  *series          // nil: dropped by relabelling, or kept out
+	keptOut bool             // there is no room for the series
+	typ     model.MetricType // declared before it, which parsers make use of
+	iter    uint64           // the last scrape that had it
 }
 
 // draft is what a parse has gathered. Its slices are used again by the next one.
@@ -164,6 +166,7 @@ func (st *state) begin() {
 		rest:   d.rest[:0],
 		undo:   d.undo[:0],
 	}
+	st.guard.forget()
 	st.iter++
 }
 

@@ -90,6 +90,13 @@ func printStatus(w io.Writer, s *console.Status) {
 		}
 		t.row(target.Name, string(target.Health), console.Age(s.Now, target.LastScrape), took, samples)
 		note(w, target.LastError)
+		if e := target.Explosion; e != nil {
+			note(w, e.Summary())
+			note(w, "to keep them out for good:")
+			for line := range strings.Lines(e.Remedy) {
+				fmt.Fprint(w, "      ", line)
+			}
+		}
 		printProfiles(w, s.Now, profiles[target.Name])
 		delete(profiles, target.Name) // two jobs may scrape what people call by one name
 	}

@@ -21,7 +21,9 @@ func TestPrintStatus(t *testing.T) {
 		Now:    now,
 		Config: console.ConfigStatus{Error: `outrider.yml:3: scrape_config: unknown key, did you mean "scrape_configs"?`},
 		Targets: []console.TargetStatus{
-			{Name: "shop/pod-1:8080", Health: telemetry.HealthUp, LastScrape: now.Add(-3 * time.Second), DurationSeconds: 0.0042, Samples: 412},
+			{Name: "shop/pod-1:8080", Health: telemetry.HealthUp, LastScrape: now.Add(-3 * time.Second), DurationSeconds: 0.0042, Samples: 412,
+				Explosion: &console.Explosion{SamplesKeptOut: 1200, Metric: "http_requests_total", Label: "user_id", Values: 98000, Examples: []string{"0007", "0008"},
+					Remedy: (&telemetry.Explosion{Metric: "http_requests_total", Label: "user_id"}).Remedy()}},
 			{Name: "db/pod-1:9187", Health: telemetry.HealthDown, LastScrape: now.Add(-8 * time.Second), DurationSeconds: 10,
 				LastError: `Get "http://localhost:9187/metrics": dial tcp 127.0.0.1:9187: connect: connection refused ` + "\x1b[2J" + strings.Repeat(" and on", 100)},
 			{Name: long, Health: telemetry.HealthUnknown},
