@@ -34,7 +34,7 @@ func (x *lifeIndex) find(set *telemetry.SeriesSet) {
 	for _, b := range set.Blocks() {
 		if former == nil || b == former {
 			for i := range b.Len() {
-				if b.At(i).Get("__name__") == startTimeMetric {
+				if b.Name(i) == startTimeMetric {
 					x.block, x.at = b, start+i
 					return
 				}

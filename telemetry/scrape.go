@@ -48,35 +48,6 @@ type Metadata struct {
 	Unit   string
 }
 
-// Block is a run of series that belong to one another for long: a part of one SeriesSet and
-// of the next, as long as none of them comes or goes. Immutable and safe for concurrent use,
-// so that what was derived from a block can be kept by its pointer.
-type Block struct {
-	series   []labels.Labels
-	metadata []*Metadata
-}
-
-// BlockLen is about how many series a block holds; none holds more than twice as many.
-const BlockLen = 256
-
-// NewBlock takes ownership of both slices; metadata[i] belongs to series[i] and may be nil.
-// It panics when their lengths differ, which is a bug of the caller.
-func NewBlock(series []labels.Labels, metadata []*Metadata) *Block {
-	if len(series) != len(metadata) {
-		panic("BUG: series and metadata differ in length")
-	}
-	return &Block{series: series, metadata: metadata}
-}
-
-// Len is the number of series.
-func (b *Block) Len() int { return len(b.series) }
-
-// At returns the labels of series i of the block, metric name included.
-func (b *Block) At(i int) labels.Labels { return b.series[i] }
-
-// Metadata returns what is known of the family of series i of the block, or nil.
-func (b *Block) Metadata(i int) *Metadata { return b.metadata[i] }
-
 // SeriesSet is the shape of an exposition: the labels of its plain float series in their
 // order, in blocks. It is immutable, safe for concurrent use, and holds no series twice.
 type SeriesSet struct {
@@ -89,11 +60,18 @@ type SeriesSet struct {
 // metadata[i] belongs to series[i] and may be nil. It panics when their lengths differ, which
 // is a bug of the caller.
 func NewSeriesSet(series []labels.Labels, metadata []*Metadata) *SeriesSet {
-	whole := NewBlock(series, metadata)
+	if len(series) != len(metadata) {
+		panic("BUG: series and metadata differ in length")
+	}
+	syms := NewSymbols()
 	var blocks []*Block
-	for start := 0; start < whole.Len(); start += BlockLen {
-		end := min(start+BlockLen, whole.Len())
-		blocks = append(blocks, NewBlock(series[start:end:end], metadata[start:end:end]))
+	for start := 0; start < len(series); start += BlockLen {
+		end := min(start+BlockLen, len(series))
+		coded := make([]Coded, 0, end-start)
+		for _, lset := range series[start:end] {
+			coded = append(coded, syms.Encode(lset))
+		}
+		blocks = append(blocks, NewBlock(syms, coded, metadata[start:end:end]))
 	}
 	return JoinBlocks(blocks)
 }

@@ -1,6 +1,7 @@
 package telemetry
 
 import (
+	"fmt"
 	"math"
 	"net/url"
 	"testing"
@@ -71,12 +72,13 @@ func TestSeriesSetLengthsMustAgree(t *testing.T) {
 }
 
 func TestSeriesSetOfBlocks(t *testing.T) {
+	syms := NewSymbols()
 	block := func(names ...string) *Block {
-		var lsets []labels.Labels
+		var lsets []Coded
 		for _, n := range names {
-			lsets = append(lsets, labels.FromStrings("__name__", n))
+			lsets = append(lsets, syms.Encode(labels.FromStrings("__name__", n)))
 		}
-		return NewBlock(lsets, make([]*Metadata, len(lsets)))
+		return NewBlock(syms, lsets, make([]*Metadata, len(lsets)))
 	}
 	set := JoinBlocks([]*Block{block(), block("a", "b"), block(), block(), block("c"), block()})
 	var got string
@@ -91,5 +93,50 @@ func TestSeriesSetOfBlocks(t *testing.T) {
 	}
 	if NewSeriesSet(nil, nil).Len() != 0 {
 		t.Error("an empty set has series")
+	}
+}
+
+func TestSymbols(t *testing.T) {
+	syms := NewSymbols()
+	sets := []labels.Labels{
+		labels.EmptyLabels(),
+		labels.FromStrings("__name__", "up"),
+		labels.FromStrings("Zone", "a", "__name__", "up", "instance", "pod-1:8080"),
+		labels.FromStrings("instance", "up"),
+	}
+	for i := range 300 { // numbers of more than one byte
+		sets = append(sets, labels.FromStrings("__name__", "requests_total", fmt.Sprint("label", i), fmt.Sprint(i)))
+	}
+	coded := map[Coded]int{}
+	for i, lset := range sets {
+		c := syms.Encode(lset)
+		if _, twice := coded[c]; twice {
+			t.Errorf("%s is coded like another", lset)
+		}
+		coded[c] = i
+	}
+	for c, i := range coded {
+		if got := syms.Decode(c); !labels.Equal(got, sets[i]) || syms.Name(c) != sets[i].Get("__name__") {
+			t.Errorf("got %s named %q, want %s", got, syms.Name(c), sets[i])
+		}
+		if j, ok := Find(syms, coded, sets[i]); !ok || j != i {
+			t.Errorf("%s is not found", sets[i])
+		}
+	}
+	if _, ok := Find(syms, coded, labels.FromStrings("__name__", "down")); ok {
+		t.Error("found what is not there")
+	}
+
+	other := NewSymbols()
+	other.Encode(sets[50])
+	a := NewBlock(syms, []Coded{syms.Encode(sets[2]), syms.Encode(sets[60])}, make([]*Metadata, 2))
+	b := NewBlock(other, []Coded{other.Encode(sets[60]), other.Encode(sets[2])}, make([]*Metadata, 2))
+	if !a.Same(0, b, 1) || a.Same(0, b, 0) || !a.Same(1, a, 1) || a.Same(0, a, 1) {
+		t.Error("blocks do not tell their series apart")
+	}
+	var each []labels.Label
+	a.Each(0, func(l labels.Label) { each = append(each, l) })
+	if !labels.Equal(labels.New(each...), sets[2]) || a.Name(0) != "up" || !labels.Equal(a.At(0), sets[2]) {
+		t.Errorf("got %v", each)
 	}
 }

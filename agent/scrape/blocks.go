@@ -3,18 +3,16 @@ package scrape
 import (
 	"slices"
 
-	"github.com/prometheus/prometheus/model/labels"
-
 	"outrider/telemetry"
 )
 
-func newBlock(series []*series) *telemetry.Block {
-	lsets := make([]labels.Labels, len(series))
+func (st *state) newBlock(series []*series) *telemetry.Block {
+	lsets := make([]telemetry.Coded, len(series))
 	metas := make([]*telemetry.Metadata, len(series))
 	for i, s := range series {
 		lsets[i], metas[i] = s.labels, s.meta
 	}
-	return telemetry.NewBlock(lsets, metas)
+	return telemetry.NewBlock(st.syms, lsets, metas)
 }
 
 // The length of new blocks. Those that were made stay as long as they can, and short ones are
@@ -38,7 +36,7 @@ func (st *state) newSet(next []*series) *telemetry.SeriesSet {
 		parts := (i - begin + maxBlock - 1) / maxBlock
 		for ; parts > 0; parts-- {
 			end := begin + (i-begin)/parts
-			blocks = append(blocks, newBlock(next[begin:end]))
+			blocks = append(blocks, st.newBlock(next[begin:end]))
 			begin = end
 		}
 	}

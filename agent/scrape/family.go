@@ -12,7 +12,7 @@ import (
 // who got it, so a change makes a new one.
 type family struct {
 	meta *telemetry.Metadata
-	iter uint64 // the last scrape that spoke of it
+	iter uint32 // the last scrape that spoke of it
 	said uint8  // what that scrape said of it
 }
 
@@ -30,7 +30,7 @@ type families map[string]*family
 const keepFamilies = 10
 
 // get returns the family of that name and whether this scrape speaks of it for the first time.
-func (fs families) get(name []byte, iter uint64) (f *family, first bool) {
+func (fs families) get(name []byte, iter uint32) (f *family, first bool) {
 	f = fs[string(name)]
 	if f == nil {
 		f = &family{meta: &telemetry.Metadata{Family: string(name), Type: model.MetricTypeUnknown}}
@@ -81,7 +81,7 @@ func (f *family) setUnit(unit []byte) (contradiction bool) {
 	return contradiction
 }
 
-func (fs families) sweep(iter uint64) {
+func (fs families) sweep(iter uint32) {
 	for name, f := range fs {
 		if iter-f.iter > keepFamilies {
 			delete(fs, name)

@@ -28,7 +28,7 @@ const (
 
 // full says whether series_limit leaves no room for a series that is not known.
 func (st *state) full() bool {
-	return st.rules.seriesLimit > 0 && st.series.len-len(st.report) >= st.rules.seriesLimit
+	return st.rules.seriesLimit > 0 && len(st.series)-len(st.report) >= st.rules.seriesLimit
 }
 
 // keepOut takes note of a series for which there is no room.
@@ -86,9 +86,9 @@ func (st *state) findExplosion() *telemetry.Explosion {
 			values[l.Name][l.Value] = true
 		})
 	}
-	for _, s := range st.series.byHash {
-		for ; s != nil; s = s.next {
-			count(s.labels)
+	for _, s := range st.series {
+		if st.syms.Name(s.labels) == metric {
+			count(st.syms.Decode(s.labels))
 		}
 	}
 	for _, lset := range st.guard.some {

@@ -5,7 +5,6 @@ import (
 	"errors"
 	"io"
 
-	"github.com/prometheus/common/model"
 	"github.com/prometheus/prometheus/model/histogram"
 	"github.com/prometheus/prometheus/model/labels"
 	"github.com/prometheus/prometheus/model/textparse"
@@ -193,14 +192,14 @@ func (st *state) take(p textparse.Parser, smp *sample, rec *recording, timeMs in
 	met := st.met(s)
 	if s.report || met && !own {
 		if t.duplicates++; t.duplicates == 1 {
-			t.duplicate = s.labels
+			t.duplicate = st.syms.Decode(s.labels)
 		}
-		rec.duplicate(s.labels)
+		rec.duplicate(t.duplicate)
 		return colDuplicate, nil
 	}
 	if st.overLimit() {
 		if t.excess++; t.excess == 1 {
-			t.firstExcess = s.labels
+			t.firstExcess = st.syms.Decode(s.labels)
 		}
 		return colSlow, nil
 	}
@@ -255,16 +254,16 @@ func (st *state) line(p textparse.Parser, smp *sample, t *tally) (*line, error) 
 	l = &line{iter: st.iter, typ: smp.typ}
 	switch {
 	case keep && st.overLimit():
-		l.series = &series{labels: lset}
+		l.series = &series{labels: st.syms.Encode(lset)}
 		return l, nil
 	case keep:
-		if l.series = st.series.find(lset); l.series == nil {
+		if l.series, _ = telemetry.Find(st.syms, st.series, lset); l.series == nil {
 			if st.full() {
 				st.guard.keepOut(lset)
 				l.keptOut = true
 				return l, nil
 			}
-			l.series = &series{labels: lset}
+			l.series = &series{labels: st.syms.Encode(lset)}
 			st.series.add(l.series)
 		}
 		if !st.known(l.series) {
@@ -289,7 +288,7 @@ func (st *state) describe(s *series, fam *family) {
 	}
 	s.metaSrc = src
 	meta := src
-	if src != nil && !hasSeries(src, s.labels.Get(model.MetricNameLabel)) {
+	if src != nil && !hasSeries(src, st.syms.Name(s.labels)) {
 		meta = nil
 	}
 	if s.meta != meta {

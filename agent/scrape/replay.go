@@ -112,9 +112,9 @@ func (st *state) repeatOne(rec *recording, col int32, timeMs int64, t *tally) in
 	t.kept++
 	if s.iter == st.iter { // a line that the parser has read is for the same series
 		if t.duplicates++; t.duplicates == 1 {
-			t.duplicate = s.labels
+			t.duplicate = st.syms.Decode(s.labels)
 		}
-		rec.duplicate(s.labels)
+		rec.duplicate(t.duplicate)
 		return colDuplicate
 	}
 	s.iter, s.tracked, s.lastMs = st.iter, st.iter, timeMs

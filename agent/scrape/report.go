@@ -35,14 +35,14 @@ func (r report) values(dst []float64) []float64 {
 }
 
 // newReportSeries makes the report series of a target. Relabelling does not apply to them.
-func newReportSeries(target labels.Labels) []*series {
+func newReportSeries(syms *telemetry.Symbols, target labels.Labels) []*series {
 	var out []*series
 	b := labels.NewBuilder(labels.EmptyLabels())
 	for _, meta := range reportFamilies() {
 		meta.Type = model.MetricTypeGauge
 		b.Reset(target)
 		b.Set(model.MetricNameLabel, meta.Family)
-		out = append(out, &series{labels: b.Labels(), meta: &meta, report: true})
+		out = append(out, &series{labels: syms.Encode(b.Labels()), meta: &meta, report: true})
 	}
 	return out
 }

@@ -6,7 +6,6 @@ import (
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
-	"github.com/prometheus/prometheus/model/labels"
 	"github.com/prometheus/prometheus/model/relabel"
 
 	"outrider/telemetry"
@@ -188,7 +187,7 @@ rest {__name__="b", instance="pod-1:8080", job="checkout", x="1"} @1700000001000
 }
 
 func TestMemoryIsBounded(t *testing.T) {
-	sizes := func(st *state) [3]int { return [3]int{len(st.lines), st.series.len, len(st.families)} }
+	sizes := func(st *state) [3]int { return [3]int{len(st.lines), len(st.series), len(st.families)} }
 	t.Run("churn", func(t *testing.T) {
 		s := newSession(t, &Config{})
 		for i := range 100 {
@@ -238,43 +237,5 @@ func TestMarkersOfManySeriesAreForgotten(t *testing.T) {
 	}
 	if n := cap(s.st.draft.rest); n > keepRest {
 		t.Errorf("room for %d samples kept", n)
-	}
-}
-
-func TestSeriesTableCollisions(t *testing.T) {
-	table := newSeriesTable()
-	a, b, c := &series{labels: testTarget}, &series{}, &series{}
-	// Three series in one chain, as if their hashes were equal.
-	a.next, b.next = b, c
-	table.byHash[testTarget.Hash()], table.len = a, 3
-	if table.find(testTarget) != a {
-		t.Error("not found")
-	}
-	a.labels = labels.FromStrings("another", "one")
-	if got := table.find(testTarget); got != nil {
-		t.Errorf("got %s", got.labels)
-	}
-	d := &series{labels: testTarget}
-	table.add(d)
-	if table.find(testTarget) != d {
-		t.Error("not found")
-	}
-	table.sweep(func(s *series) bool { return s == a || s == b || s == c })
-	table.sweep(func(s *series) bool { return s != b })
-	if table.len != 2 {
-		t.Errorf("len %d", table.len)
-	}
-	left := 0
-	for s := table.byHash[testTarget.Hash()]; s != nil; s = s.next {
-		if left++; s == b {
-			t.Error("b is still there")
-		}
-	}
-	if left != 2 {
-		t.Errorf("%d left", left)
-	}
-	table.sweep(func(*series) bool { return false })
-	if table.len != 0 || len(table.byHash) != 0 {
-		t.Errorf("len %d, %v", table.len, table.byHash)
 	}
 }

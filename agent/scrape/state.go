@@ -15,10 +15,12 @@ type state struct {
 	builder *labels.Builder
 
 	// iter numbers the scrapes; good is the last one that was accepted.
-	iter, good uint64
+	iter, good uint32
 	newestMs   int64 // time of the last scrape that was accepted or rejected
 
-	lines    map[string]*line // by the bytes before the value; not those that the layout has
+	lines    map[string]*line   // by the bytes before the value; not those that the layout has
+	syms     *telemetry.Symbols // of the labels of all series
+	recoded  int                // length of syms when it was made, or made anew
 	series   seriesTable
 	families families
 	report   []*series
@@ -60,7 +62,7 @@ type line struct {
 	series  *series          // nil: dropped by relabelling, or kept out
 	keptOut bool             // there is no room for the series
 	typ     model.MetricType // declared before it, which parsers make use of
-	iter    uint64           // the last scrape that had it
+	iter    uint32           // the last scrape that had it
 }
 
 // draft is what a parse has gathered. Its slices are used again by the next one.
@@ -122,14 +124,15 @@ func newState(r *rules) *state {
 		iter:     1,
 		good:     1,
 		lines:    map[string]*line{},
-		series:   newSeriesTable(),
+		syms:     telemetry.NewSymbols(),
+		series:   seriesTable{},
 		families: families{},
-		report:   newReportSeries(r.target),
 	}
+	st.report = newReportSeries(st.syms, r.target)
 	for _, s := range st.report {
 		st.series.add(s)
 	}
-	st.reportSet = telemetry.JoinBlocks([]*telemetry.Block{newBlock(st.report)})
+	st.reportSet = telemetry.JoinBlocks([]*telemetry.Block{st.newBlock(st.report)})
 	return st
 }
 
@@ -255,6 +258,11 @@ func (st *state) accept(target *telemetry.Target, timeMs int64, r report) *telem
 	st.good = st.iter
 	st.keepLayout()
 	st.sweep()
+	if st.recoded == 0 {
+		st.recoded = st.syms.Len()
+	} else if st.syms.Len() > 2*st.recoded+recodeSlack {
+		st.recode()
+	}
 	st.values = r.values(st.values[:len(st.plain)])
 	st.scrape = telemetry.Scrape{Target: target, TimeMs: timeMs, Series: st.set, Values: st.values, Rest: d.rest}
 	return &st.scrape
@@ -277,6 +285,23 @@ func (st *state) reshape(timeMs int64) {
 	st.plain, d.next = d.next, st.plain
 	st.values, d.values = d.values, st.values
 	clear(d.next) // or series that are gone would stay in memory
+}
+
+// recodeSlack is by how many strings more than twice as many the labels may grow before they
+// are numbered anew without those of series that are gone.
+const recodeSlack = 1000
+
+// recode numbers the labels anew. All blocks are made anew then, too.
+func (st *state) recode() {
+	syms, table := telemetry.NewSymbols(), make(seriesTable, len(st.series))
+	for _, s := range st.series {
+		s.labels = syms.Encode(st.syms.Decode(s.labels))
+		table.add(s)
+	}
+	st.syms, st.series, st.recoded = syms, table, syms.Len()
+	st.reportSet = telemetry.JoinBlocks([]*telemetry.Block{st.newBlock(st.report)})
+	st.set = nil
+	st.set = st.newSet(st.plain)
 }
 
 // keepLayout makes what was recorded of the accepted body the layout, and lets go of the
@@ -386,7 +411,7 @@ func (st *state) endAll(timeMs int64) {
 }
 
 func (st *state) end(s *series, timeMs int64) {
-	st.draft.rest = append(st.draft.rest, telemetry.Stale(s.labels, timeMs))
+	st.draft.rest = append(st.draft.rest, telemetry.Stale(st.syms.Decode(s.labels), timeMs))
 	s.lastMs = timeMs
 }
 
@@ -396,7 +421,7 @@ func (st *state) sweep() {
 	if st.layout != nil {
 		if d.repeated {
 			d.series = len(st.plain)
-			if len(st.lines) == 0 && len(st.families) == st.layout.known && st.series.len == len(st.plain)+len(st.report) {
+			if len(st.lines) == 0 && len(st.families) == st.layout.known && len(st.series) == len(st.plain)+len(st.report) {
 				return
 			}
 		}
@@ -416,7 +441,7 @@ func (st *state) sweep() {
 			}
 		}
 	}
-	if st.series.len > d.series+len(st.report) {
+	if len(st.series) > d.series+len(st.report) {
 		st.series.sweep(func(s *series) bool {
 			return s.report || s.inPlain || s.iter == st.iter || s.ownTime && st.iter-s.iter <= keepSeries
 		})

@@ -66,19 +66,25 @@ func (st *state) put(p textparse.Parser, s *series, smp *sample, at int64, own b
 	if n := len(exemplars); n > 0 {
 		s.exemplar = &exemplars[n-1]
 	}
-	out := telemetry.Sample{Labels: s.labels, Metadata: s.meta, TimeMs: at, Exemplars: exemplars}
+	if plain {
+		st.push(s, neverStale(smp.value))
+		if exemplars == nil {
+			return nil
+		}
+	}
+	out := telemetry.Sample{Labels: st.syms.Decode(s.labels), Metadata: s.meta, TimeMs: at, Exemplars: exemplars}
 	switch {
 	case smp.hist != nil:
 		out.Kind, out.Histogram = telemetry.KindHistogram, smp.hist
 		smp.hist.Sum = neverStale(smp.hist.Sum)
 		if err := smp.hist.Validate(); err != nil {
-			return fail(reasonSeries, "invalid native histogram %s: %w", excerpt(s.labels.String()), err)
+			return fail(reasonSeries, "invalid native histogram %s: %w", excerpt(out.Labels.String()), err)
 		}
 	case smp.fhist != nil:
 		out.Kind, out.FloatHistogram = telemetry.KindFloatHistogram, smp.fhist
 		smp.fhist.Sum = neverStale(smp.fhist.Sum)
 		if err := smp.fhist.Validate(); err != nil {
-			return fail(reasonSeries, "invalid native histogram %s: %w", excerpt(s.labels.String()), err)
+			return fail(reasonSeries, "invalid native histogram %s: %w", excerpt(out.Labels.String()), err)
 		}
 	case own:
 		out.Kind, out.Value = telemetry.KindFloat, neverStale(smp.value)
@@ -88,10 +94,6 @@ func (st *state) put(p textparse.Parser, s *series, smp *sample, at int64, own b
 			out.Kind, out.Value, out.Exemplars = telemetry.KindExemplar, 0, exemplars
 		}
 	default:
-		st.push(s, neverStale(smp.value))
-		if exemplars == nil {
-			return nil
-		}
 		out.Kind, out.InSeries = telemetry.KindExemplar, d.columns()
 	}
 	d.rest = append(d.rest, out)
