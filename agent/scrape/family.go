@@ -43,42 +43,56 @@ func (fs families) get(name []byte, iter uint32) (f *family, first bool) {
 	return f, first
 }
 
-// says notes that this scrape says something of the family, and whether it had said
-// otherwise before.
-func (f *family) says(what uint8, otherwise bool) (contradiction bool) {
-	contradiction = otherwise && f.said&what != 0
+// wording is how what a scrape says of a family compares with what was said of it before.
+type wording uint8
+
+const (
+	wordedAlike wording = iota
+	wordedAnew          // another scrape said otherwise, or nothing
+	wordedTwice         // this scrape itself did
+)
+
+// says notes that this scrape says something of the family.
+func (f *family) says(what uint8, otherwise bool) wording {
+	w := wordedAlike
+	if otherwise {
+		w = wordedAnew
+		if f.said&what != 0 {
+			w = wordedTwice
+		}
+	}
 	f.said |= what
-	return contradiction
+	return w
 }
 
-func (f *family) setType(t model.MetricType) (contradiction bool) {
-	contradiction = f.says(saidType, f.meta.Type != t)
-	if f.meta.Type != t {
+func (f *family) setType(t model.MetricType) wording {
+	w := f.says(saidType, f.meta.Type != t)
+	if w != wordedAlike {
 		meta := *f.meta
 		meta.Type = t
 		f.meta = &meta
 	}
-	return contradiction
+	return w
 }
 
-func (f *family) setHelp(help []byte) (contradiction bool) {
-	contradiction = f.says(saidHelp, f.meta.Help != string(help))
-	if f.meta.Help != string(help) {
+func (f *family) setHelp(help []byte) wording {
+	w := f.says(saidHelp, f.meta.Help != string(help))
+	if w != wordedAlike {
 		meta := *f.meta
 		meta.Help = string(help)
 		f.meta = &meta
 	}
-	return contradiction
+	return w
 }
 
-func (f *family) setUnit(unit []byte) (contradiction bool) {
-	contradiction = f.says(saidUnit, f.meta.Unit != string(unit))
-	if f.meta.Unit != string(unit) {
+func (f *family) setUnit(unit []byte) wording {
+	w := f.says(saidUnit, f.meta.Unit != string(unit))
+	if w != wordedAlike {
 		meta := *f.meta
 		meta.Unit = string(unit)
 		f.meta = &meta
 	}
-	return contradiction
+	return w
 }
 
 func (fs families) sweep(iter uint32) {

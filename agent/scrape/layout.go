@@ -31,6 +31,7 @@ type layout struct {
 	// families are those that the marks speak of.
 	families []*family
 	known    int     // how many different ones that is, once it was counted
+	seen     uint32  // the last scrape that was all like this
 	slow     []int32 // the units with colSlow, in order
 
 	dropped    int // units with colDropped
@@ -176,6 +177,14 @@ func (l *layout) reload(values []float64) {
 		if col >= 0 {
 			values[col], _ = parseValue(l.body[l.units[u].value:l.units[u].end])
 		}
+	}
+}
+
+// mention notes on the families when they were spoken of last, which is not done as long as all
+// is repeated.
+func (l *layout) mention() {
+	for _, f := range l.families {
+		f.iter = max(f.iter, l.seen)
 	}
 }
 

@@ -114,15 +114,15 @@ func (st *state) read(p textparse.Parser, skip int, sp spoke, rec *recording, ti
 		case textparse.EntryType:
 			name, typ := p.Type()
 			sp = spoke{family: st.family(name, rec), typ: typ}
-			st.contradicts(sp.family.setType(typ), rec)
+			st.worded(sp.family.setType(typ), rec)
 		case textparse.EntryHelp:
 			name, help := p.Help()
 			sp.family = st.family(name, rec)
-			st.contradicts(sp.family.setHelp(help), rec)
+			st.worded(sp.family.setHelp(help), rec)
 		case textparse.EntryUnit:
 			name, unit := p.Unit()
 			sp.family = st.family(name, rec)
-			st.contradicts(sp.family.setUnit(unit), rec)
+			st.worded(sp.family.setUnit(unit), rec)
 		case textparse.EntrySeries:
 			smp := sample{spoke: sp}
 			smp.raw, smp.ts, smp.value = p.Series()
@@ -148,10 +148,14 @@ func (st *state) family(name []byte, rec *recording) *family {
 	return f
 }
 
-// contradicts is told whether a body has said two things of one family: which one holds
-// depends on how much of it is read, so no layout can repeat it.
-func (st *state) contradicts(yes bool, rec *recording) {
-	if yes {
+// worded is told how metadata compares with what was said before. When a body has said two
+// things of one family, which one holds depends on how much of it is read: no layout can
+// repeat that.
+func (st *state) worded(w wording, rec *recording) {
+	if w != wordedAlike {
+		st.draft.reworded = true
+	}
+	if w == wordedTwice {
 		rec.off()
 	}
 }
@@ -287,6 +291,9 @@ func (st *state) describe(s *series, fam *family) {
 		return
 	}
 	s.metaSrc = src
+	if s.inPlain {
+		st.draft.reworded = true
+	}
 	meta := src
 	if src != nil && !hasSeries(src, st.syms.Name(s.labels)) {
 		meta = nil

@@ -83,6 +83,7 @@ type draft struct {
 	repeated bool   // all is as in the layout, but for places and values
 	recorded bool   // state.next is the layout
 	strange  bool   // a series has a plain sample and its own timestamps for the first time
+	reworded bool   // metadata is not what it was, of a family or of a series in plain
 	spoke    spoke  // how the parser has ended
 }
 
@@ -256,6 +257,7 @@ func (st *state) accept(target *telemetry.Target, timeMs int64, r report) *telem
 	st.live, st.reported = true, true
 	st.plainMs, st.newestMs = timeMs, timeMs
 	st.good = st.iter
+	d.reworded = false
 	st.keepLayout()
 	st.sweep()
 	if st.recoded == 0 {
@@ -311,6 +313,7 @@ func (st *state) keepLayout() {
 	former := st.layout
 	switch {
 	case d.repeated:
+		st.layout.seen = st.iter
 		st.layout.units, st.scanner.units = st.scanner.units, st.layout.units
 		st.spares, st.layout.body = st.layout.body, d.content
 		st.scanner.index.of = nil
@@ -325,6 +328,7 @@ func (st *state) keepLayout() {
 		st.layout = nil
 	}
 	if former != nil {
+		former.mention()
 		st.spares = former.body
 		former.body = nil
 		st.next = *former
@@ -354,13 +358,20 @@ func (st *state) reject(target *telemetry.Target, timeMs int64, r report) *telem
 	clear(d.rest)
 	d.rest = d.rest[:0]
 	st.endAll(timeMs)
-	if st.layout != nil {
+	sweep := len(st.lines)+len(st.families) > 2*len(st.plain)+strayLines
+	switch {
+	case st.layout == nil:
+	case d.reworded || sweep: // it would not know that metadata has changed, or has been forgotten
+		st.layout.mention()
+		st.layout = nil
+	default:
 		st.layout.reload(st.values)
 	}
+	d.reworded = false
 	d.values = r.values(d.values[:0])
 	st.reported = true
 	st.newestMs = timeMs
-	if len(st.lines)+len(st.families) > 2*len(st.plain)+strayLines {
+	if sweep {
 		st.sweep()
 	}
 	st.scrape = telemetry.Scrape{Target: target, TimeMs: timeMs, Series: st.reportSet, Values: d.values, Rest: d.rest, Failed: true}
