@@ -339,7 +339,7 @@ func seeds(t testing.TB) []seed {
 			s.bodies = append(s.bodies, string(b))
 		}
 		// Lines with timestamps are never plain.
-		s.compiles = base != "java-stamped" && base != "federate" && s.name != "checkout-1.om"
+		s.compiles = base != "java-stamped" && base != "federate"
 		out = append(out, s)
 	}
 	churn := seed{name: "churn", contentType: text004, compiles: true}

@@ -14,85 +14,112 @@ type family struct {
 	meta *telemetry.Metadata
 	iter uint32 // the last scrape that spoke of it
 	said uint8  // what that scrape said of it
+	// Client libraries make one name of two families: in OpenMetrics x_total and a gauge x
+	// are both x. What a body says otherwise than it did before is about another family,
+	// the next one of that name.
+	next *family
+	nth  int
+	now  *family // of the first of a name: which one the scrape speaks of
 }
 
-// What a scrape may say of a family.
+// maxSameName is how many families of one name are told apart.
+const maxSameName = 8
+
+// several says whether there may be more than one of that name.
+func (f *family) several() bool { return f.next != nil || f.nth > 0 }
+
+// statement is one thing that an exposition says of a family.
+type statement struct {
+	what uint8
+	typ  model.MetricType
+	text []byte
+}
+
+// What a statement is of.
 const (
 	saidType = 1 << iota
 	saidHelp
 	saidUnit
 )
 
-// families are those of one target, by name.
+// heldBy says whether it is what meta says.
+func (s *statement) heldBy(meta *telemetry.Metadata) bool {
+	switch s.what {
+	case saidType:
+		return meta.Type == s.typ
+	case saidHelp:
+		return meta.Help == string(s.text)
+	}
+	return meta.Unit == string(s.text)
+}
+
+// in returns metadata that says so.
+func (s *statement) in(meta telemetry.Metadata) *telemetry.Metadata {
+	switch s.what {
+	case saidType:
+		meta.Type = s.typ
+	case saidHelp:
+		meta.Help = string(s.text)
+	default:
+		meta.Unit = string(s.text)
+	}
+	return &meta
+}
+
+// families are those of one target, by name: the first of each.
 type families map[string]*family
 
 // keepFamilies is for how many scrapes metadata is kept after its last mention.
 const keepFamilies = 10
 
-// get returns the family of that name and whether this scrape speaks of it for the first time.
-func (fs families) get(name []byte, iter uint32) (f *family, first bool) {
-	f = fs[string(name)]
-	if f == nil {
-		f = &family{meta: &telemetry.Metadata{Family: string(name), Type: model.MetricTypeUnknown}}
-		fs[f.meta.Family] = f
+// says has a scrape say something of the family of a name.
+func (fs families) says(name []byte, s statement, iter uint32) (f *family, w wording) {
+	head := fs[string(name)]
+	if head == nil {
+		head = &family{meta: &telemetry.Metadata{Family: string(name), Type: model.MetricTypeUnknown}}
+		fs[head.meta.Family] = head
 	}
-	first = f.iter != iter
-	if first {
-		f.iter, f.said = iter, 0
+	if head.meet(iter) {
+		head.now = head
+		w.first = true
 	}
-	return f, first
-}
-
-// wording is how what a scrape says of a family compares with what was said of it before.
-type wording uint8
-
-const (
-	wordedAlike wording = iota
-	wordedAnew          // another scrape said otherwise, or nothing
-	wordedTwice         // this scrape itself did
-)
-
-// says notes that this scrape says something of the family.
-func (f *family) says(what uint8, otherwise bool) wording {
-	w := wordedAlike
-	if otherwise {
-		w = wordedAnew
-		if f.said&what != 0 {
-			w = wordedTwice
+	f = head.now
+	held := s.heldBy(f.meta)
+	if !held && f.said&s.what != 0 {
+		if f.next == nil && f.nth+1 < maxSameName {
+			f.next = &family{meta: f.meta, nth: f.nth + 1}
+		}
+		if f.next == nil {
+			w.contradicts = true
+		} else {
+			f = f.next
+			f.meet(iter)
+			head.now = f
+			held = s.heldBy(f.meta)
 		}
 	}
-	f.said |= what
-	return w
+	f.said |= s.what
+	if !held {
+		f.meta = s.in(*f.meta)
+		w.anew = true
+	}
+	return f, w
 }
 
-func (f *family) setType(t model.MetricType) wording {
-	w := f.says(saidType, f.meta.Type != t)
-	if w != wordedAlike {
-		meta := *f.meta
-		meta.Type = t
-		f.meta = &meta
-	}
-	return w
+// wording is how a statement compares with those before.
+type wording struct {
+	first       bool // it is the first of this scrape about the name
+	anew        bool // another scrape said otherwise, or nothing
+	contradicts bool // this scrape said otherwise before
 }
 
-func (f *family) setHelp(help []byte) wording {
-	w := f.says(saidHelp, f.meta.Help != string(help))
-	if w != wordedAlike {
-		meta := *f.meta
-		meta.Help = string(help)
-		f.meta = &meta
+// meet notes that a scrape speaks of the family, and says whether it had not before.
+func (f *family) meet(iter uint32) bool {
+	if f.iter == iter {
+		return false
 	}
-	return w
-}
-
-func (f *family) setUnit(unit []byte) wording {
-	w := f.says(saidUnit, f.meta.Unit != string(unit))
-	if w != wordedAlike {
-		meta := *f.meta
-		meta.Unit = string(unit)
-		f.meta = &meta
-	}
-	return w
+	f.iter, f.said = iter, 0
+	return true
 }
 
 func (fs families) sweep(iter uint32) {

@@ -157,6 +157,22 @@ func (l *layout) before(u int) spoke {
 	return l.marks[i-1].spoke
 }
 
+// speaksOfSeveral says whether the units that an edit replaces speak of families of which there
+// are several of one name.
+func (l *layout) speaksOfSeveral(e edit) bool {
+	from, _ := l.markAt(e.unit)
+	to, _ := l.markAt(e.unit + e.skip)
+	if e.unit+e.skip == len(l.units) {
+		to = len(l.marks) // what follows the last unit as well
+	}
+	for _, m := range l.marks[from:to] {
+		if slices.ContainsFunc(l.families[m.from:m.to], (*family).several) {
+			return true
+		}
+	}
+	return false
+}
+
 // matches says whether body has at pos what unit u has before its value; for
 // u = len(units), whether it ends there as the layout does.
 func (l *layout) matches(u int, body []byte, pos int) bool {

@@ -113,16 +113,13 @@ func (st *state) read(p textparse.Parser, skip int, sp spoke, rec *recording, ti
 		switch entry {
 		case textparse.EntryType:
 			name, typ := p.Type()
-			sp = spoke{family: st.family(name, rec), typ: typ}
-			st.worded(sp.family.setType(typ), rec)
+			sp.family, sp.typ = st.says(name, statement{what: saidType, typ: typ}, rec), typ
 		case textparse.EntryHelp:
 			name, help := p.Help()
-			sp.family = st.family(name, rec)
-			st.worded(sp.family.setHelp(help), rec)
+			sp.family = st.says(name, statement{what: saidHelp, text: help}, rec)
 		case textparse.EntryUnit:
 			name, unit := p.Unit()
-			sp.family = st.family(name, rec)
-			st.worded(sp.family.setUnit(unit), rec)
+			sp.family = st.says(name, statement{what: saidUnit, text: unit}, rec)
 		case textparse.EntrySeries:
 			smp := sample{spoke: sp}
 			smp.raw, smp.ts, smp.value = p.Series()
@@ -139,25 +136,21 @@ func (st *state) read(p textparse.Parser, skip int, sp spoke, rec *recording, ti
 	}
 }
 
-func (st *state) family(name []byte, rec *recording) *family {
-	f, first := st.families.get(name, st.iter)
-	if first {
+// says takes note of metadata. When a body says too many things of one name, which one holds
+// depends on how much of it is read: no layout can repeat that.
+func (st *state) says(name []byte, s statement, rec *recording) *family {
+	f, w := st.families.says(name, s, st.iter)
+	if w.first {
 		st.draft.families++
+	}
+	if w.anew {
+		st.draft.reworded = true
+	}
+	if w.contradicts {
+		rec.off()
 	}
 	rec.family(f)
 	return f
-}
-
-// worded is told how metadata compares with what was said before. When a body has said two
-// things of one family, which one holds depends on how much of it is read: no layout can
-// repeat that.
-func (st *state) worded(w wording, rec *recording) {
-	if w != wordedAlike {
-		st.draft.reworded = true
-	}
-	if w == wordedTwice {
-		rec.off()
-	}
 }
 
 // takeLine takes one sample of a text format and has it recorded.

@@ -297,6 +297,9 @@ func (st *state) checkEdits() bool {
 		if !ok {
 			return false
 		}
+		if l.speaksOfSeveral(e) {
+			return false // which of them a statement is about depends on those before it
+		}
 		// A unit with metadata of its own does not care.
 		if _, has := l.markAt(e.unit + e.skip); !has && e.unit+e.skip < len(l.units) && after != l.before(e.unit+e.skip) {
 			return false
@@ -328,23 +331,24 @@ func (st *state) checkPart(part []byte, before spoke) (after spoke, ok bool) {
 			skip--
 			continue
 		}
+		var name []byte
+		var says statement
 		switch entry {
 		case textparse.EntryType:
-			name, typ := p.Type()
-			f := st.families[string(name)]
-			after, ok = spoke{family: f, typ: typ}, f == nil || f.meta.Type == typ
+			says.what = saidType
+			name, says.typ = p.Type()
+			after.typ = says.typ
 		case textparse.EntryHelp:
-			name, help := p.Help()
-			f := st.families[string(name)]
-			after.family, ok = f, f == nil || f.meta.Help == string(help)
+			says.what = saidHelp
+			name, says.text = p.Help()
 		case textparse.EntryUnit:
-			name, unit := p.Unit()
-			f := st.families[string(name)]
-			after.family, ok = f, f == nil || f.meta.Unit == string(unit)
+			says.what = saidUnit
+			name, says.text = p.Unit()
 		default:
 			continue
 		}
-		if !ok {
+		after.family = st.families[string(name)]
+		if f := after.family; f != nil && (f.several() || !says.heldBy(f.meta)) {
 			return after, false
 		}
 		if after.family == nil {

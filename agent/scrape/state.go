@@ -440,7 +440,9 @@ func (st *state) sweep() {
 		for _, f := range st.layout.families {
 			if f.iter != st.iter {
 				f.iter = st.iter
-				d.families++
+				if f.nth == 0 {
+					d.families++
+				}
 			}
 		}
 		st.layout.known = d.families
