@@ -1,20 +1,11 @@
 package scrape
 
 import (
-	"bytes"
-	"embed"
-	"fmt"
-	"math"
 	"math/rand/v2"
-	"path"
-	"reflect"
-	"slices"
 	"strings"
 	"testing"
 
 	"github.com/prometheus/common/model"
-	"github.com/prometheus/prometheus/model/exemplar"
-	"github.com/prometheus/prometheus/model/labels"
 	"github.com/prometheus/prometheus/model/relabel"
 
 	"outrider/telemetry"
@@ -47,20 +38,11 @@ type pair struct {
 // corpusMs is when the bodies in testdata were made.
 const corpusMs = 1_795_604_375_000
 
-func newPair(t testing.TB, cfg *Config) *pair {
+func newPair(t testing.TB, r *rules) *pair {
 	p := &pair{t: t, target: &telemetry.Target{Job: "checkout", Labels: testTarget}, timeMs: corpusMs}
-	r := p.rules(cfg)
 	p.fast.st, p.slow.st = newState(r), newState(r)
 	p.slow.st.slowOnly = true
 	return p
-}
-
-func (p *pair) rules(cfg *Config) *rules {
-	r, err := newRules(testTarget, cfg)
-	if err != nil {
-		p.t.Fatal(err)
-	}
-	return r
 }
 
 // parse has a side parse its own copy of a body, as the loop does: in memory that was used
@@ -133,9 +115,8 @@ func (p *pair) clockBack() {
 	p.slow.st.forgetTimes()
 }
 
-// setConfig is a reload of the configuration.
-func (p *pair) setConfig(cfg *Config) {
-	r := p.rules(cfg)
+// setRules is a reload of the configuration.
+func (p *pair) setRules(r *rules) {
 	p.fast.st.setRules(r)
 	p.slow.st.setRules(r)
 }
@@ -148,239 +129,10 @@ func (p *pair) stop() {
 	p.compareScrapes()
 }
 
-func (p *pair) differ(what string, fast, slow any) {
-	p.t.Helper()
-	p.t.Fatalf("%s differs at body %d:\nlayout: %v\nparser: %v", what, p.bodies, fast, slow)
-}
-
-func (p *pair) compareParse() {
-	p.t.Helper()
-	f, s := &p.fast, &p.slow
-	if fmt.Sprint(f.err) != fmt.Sprint(s.err) || reasonOf(f.err) != reasonOf(s.err) {
-		p.differ("the error", f.err, s.err)
-	}
-	ft, stt := f.tally, s.tally
-	if !labels.Equal(ft.duplicate, stt.duplicate) || !labels.Equal(ft.firstExcess, stt.firstExcess) {
-		p.differ("an example", ft, stt)
-	}
-	ft.duplicate, ft.firstExcess = stt.duplicate, stt.firstExcess
-	if !reflect.DeepEqual(ft, stt) {
-		p.differ("the tally", fmt.Sprintf("%+v", ft), fmt.Sprintf("%+v", stt))
-	}
-	if f.err != nil {
-		return
-	}
-	if a, b := f.st.draft.taken, s.st.draft.taken; a != b {
-		p.differ("the number of samples", a, b)
-	}
-	if a, b := f.st.explosion(p.timeMs), s.st.explosion(p.timeMs); !reflect.DeepEqual(a, b) {
-		p.differ("the explosion", a, b)
-	}
-}
-
-func (p *pair) compareScrapes() {
-	p.t.Helper()
-	f, s := p.fast.scrape, p.slow.scrape
-	if f == nil || s == nil {
-		if f != s {
-			p.differ("the scrape", f, s)
-		}
-		return
-	}
-	if f.Target != s.Target || f.TimeMs != s.TimeMs || f.Failed != s.Failed || f.ClockReset != s.ClockReset {
-		p.differ("the head", f, s)
-	}
-	if a, b := f.Series.Len(), s.Series.Len(); a != b || len(f.Values) != len(s.Values) || a != len(f.Values) && len(f.Values) > 0 {
-		p.differ("the number of series", a, b)
-	}
-	for i, v := range s.Values {
-		if math.Float64bits(f.Values[i]) != math.Float64bits(v) {
-			p.differ(fmt.Sprintf("value %d of %s", i, s.Series.At(i)), f.Values[i], v)
-		}
-	}
-	if f.Series != p.fast.set || s.Series != p.slow.set {
-		p.compareShape(f.Series, s.Series)
-	}
-	if len(f.Rest) != len(s.Rest) {
-		p.differ("the length of the rest", dump(f), dump(s))
-	}
-	for i := range s.Rest {
-		p.compareSample(i, &f.Rest[i], &s.Rest[i])
-	}
-}
-
-func (p *pair) compareShape(f, s *telemetry.SeriesSet) {
-	p.t.Helper()
-	if a, b := len(f.Blocks()), len(s.Blocks()); a != b {
-		p.differ("the number of blocks", a, b)
-	}
-	for k, b := range s.Blocks() {
-		a := f.Blocks()[k]
-		if a.Len() != b.Len() {
-			p.differ("the length of a block", a.Len(), b.Len())
-		}
-		for i := range b.Len() {
-			if !labels.Equal(a.At(i), b.At(i)) {
-				p.differ("a series", a.At(i), b.At(i))
-			}
-			if !reflect.DeepEqual(a.Metadata(i), b.Metadata(i)) {
-				p.differ("metadata of "+b.At(i).String(), dumpMeta(a.Metadata(i)), dumpMeta(b.Metadata(i)))
-			}
-		}
-	}
-}
-
-func (p *pair) compareSample(i int, f, s *telemetry.Sample) {
-	p.t.Helper()
-	same := f.Kind == s.Kind && f.InSeries == s.InSeries && f.TimeMs == s.TimeMs && math.Float64bits(f.Value) == math.Float64bits(s.Value) &&
-		labels.Equal(f.Labels, s.Labels) && reflect.DeepEqual(f.Metadata, s.Metadata) &&
-		f.Histogram.Equals(s.Histogram) && f.FloatHistogram.Equals(s.FloatHistogram) &&
-		slices.EqualFunc(f.Exemplars, s.Exemplars, func(a, b exemplar.Exemplar) bool {
-			return a.HasTs == b.HasTs && a.Ts == b.Ts && math.Float64bits(a.Value) == math.Float64bits(b.Value) && labels.Equal(a.Labels, b.Labels)
-		})
-	if !same {
-		p.differ(fmt.Sprintf("sample %d of the rest", i), fmt.Sprintf("%+v %s", *f, dumpMeta(f.Metadata)), fmt.Sprintf("%+v %s", *s, dumpMeta(s.Metadata)))
-	}
-}
-
-// checkSharing holds both to the same sets and blocks that are used again from scrape to
-// scrape: what is made of them later is kept by their pointers.
-func (p *pair) checkSharing() {
-	p.t.Helper()
-	f, s := &p.fast, &p.slow
-	if a, b := f.scrape.Series == f.set, s.scrape.Series == s.set; a != b {
-		p.differ("whether the shape is the same", a, b)
-	}
-	again := func(s *side) (kept []bool) {
-		for _, b := range s.scrape.Series.Blocks() {
-			kept = append(kept, slices.Contains(s.blocks, b))
-		}
-		return kept
-	}
-	if f.scrape.Series != f.set {
-		if a, b := again(f), again(s); !slices.Equal(a, b) {
-			p.differ("which blocks are used again", a, b)
-		}
-	}
-	for _, s := range []*side{f, s} {
-		s.set, s.blocks = s.scrape.Series, s.scrape.Series.Blocks()
-	}
-	if a, b := len(f.st.series), len(s.st.series); a != b {
-		p.differ("the number of series that are known", a, b)
-	}
-	if a, b := len(f.st.families), len(s.st.families); a != b {
-		p.differ("the number of families that are known", a, b)
-	}
-}
-
-// checkLayout holds the layout to what it says of the body that it was made of.
-func (p *pair) checkLayout() {
-	p.t.Helper()
-	st := p.fast.st
-	l := st.layout
-	if l == nil {
-		return
-	}
-	if len(l.units) != len(l.cols) {
-		p.t.Fatalf("%d units, %d columns", len(l.units), len(l.cols))
-	}
-	next := 0
-	for u, col := range l.cols {
-		sp := l.units[u]
-		if l.start(u) >= int(sp.end) || l.body[sp.end] != '\n' || col != colSlow && (int(sp.value) > int(sp.end) || int(sp.value) < l.start(u)) {
-			p.t.Fatalf("unit %d is at %d to %d, its value at %d", u, l.start(u), sp.end, sp.value)
-		}
-		if col < 0 {
-			continue
-		}
-		if int(col) < next || int(col) >= len(st.plain) {
-			p.t.Fatalf("unit %d is of column %d, %d to %d are possible", u, col, next, len(st.plain)-1)
-		}
-		next = int(col) + 1
-		v, ok := parseValue(l.body[sp.value:sp.end])
-		if !ok || math.Float64bits(v) != math.Float64bits(st.values[col]) {
-			p.t.Fatalf("unit %d has %q in place of %v", u, l.body[sp.value:sp.end], st.values[col])
-		}
-	}
-}
-
-//go:embed testdata/bodies
-var corpus embed.FS
-
-// seed is a sequence of bodies that a target exposed.
-type seed struct {
-	name, contentType string
-	bodies            []string
-	compiles          bool // a layout can be made of it
-}
-
-// seeds returns what is in testdata/bodies, and what is made here.
-func seeds(t testing.TB) []seed {
+// rulesToCompare are those under which bodies are compared.
+func rulesToCompare(t testing.TB) (out []*rules) {
 	t.Helper()
-	files, err := corpus.ReadDir("testdata/bodies")
-	if err != nil {
-		t.Fatal(err)
-	}
-	var out []seed
-	for _, f := range files {
-		base, _, ok := strings.Cut(f.Name(), "-1.")
-		if !ok {
-			continue
-		}
-		s := seed{name: f.Name(), contentType: text004}
-		if path.Ext(f.Name()) == ".om" {
-			s.contentType = openText
-		}
-		for n := 1; ; n++ {
-			b, err := corpus.ReadFile(fmt.Sprintf("testdata/bodies/%s-%d%s", base, n, path.Ext(f.Name())))
-			if err != nil {
-				break
-			}
-			s.bodies = append(s.bodies, string(b))
-		}
-		// Lines with timestamps are never plain.
-		s.compiles = base != "java-stamped" && base != "federate"
-		out = append(out, s)
-	}
-	churn := seed{name: "churn", contentType: text004, compiles: true}
-	for _, b := range successive(6, 400, .3, .3) {
-		churn.bodies = append(churn.bodies, string(b))
-	}
-	return append(out, churn, cluster())
-}
-
-// cluster is what one exposes of the objects of a cluster: many labels, little but ones.
-func cluster() seed {
-	s := seed{name: "cluster", contentType: text100, compiles: true}
-	rng := rand.New(rand.NewPCG(3, 4))
-	pods := make([]int, 40)
-	for i := range pods {
-		pods[i] = i
-	}
-	for n := range 4 {
-		var b bytes.Buffer
-		for _, m := range []struct{ name, typ, more string }{
-			{"kube_pod_info", "gauge", `host_ip="10.0.0.%d",node="node-%d"`},
-			{"kube_pod_labels", "gauge", `label_app_kubernetes_io_name="a \"quoted\" name %d",label_path="C:\\data\\%d"`},
-			{"kube_pod_status_phase", "gauge", `phase="Running %d\n%d"`},
-			{"kube_pod_created", "gauge", `uid="u-%d-%d"`},
-		} {
-			fmt.Fprintf(&b, "# HELP %s [STABLE] Of pods, \\\\ and\\nmore.\n# TYPE %s %s\n", m.name, m.name, m.typ)
-			for _, pod := range pods {
-				fmt.Fprintf(&b, "%s{namespace=\"prod\",pod=\"checkout-7f9c-%04x\",%s} %g\n", m.name, pod, fmt.Sprintf(m.more, pod%7, pod%3), 1+1.7e9*float64(pod%2))
-			}
-		}
-		s.bodies = append(s.bodies, b.String())
-		for k := range 4 { // some pods are replaced
-			pods[rng.IntN(len(pods))] = 100*(n+1) + k
-		}
-	}
-	return s
-}
-
-// configs are those under which bodies are compared.
-func configs() []Config {
-	return []Config{
+	for _, cfg := range []Config{
 		{},
 		{HonorTimestamps: true},
 		{HonorTimestamps: true, TrackTimestampsStaleness: true, HonorLabels: true},
@@ -390,7 +142,15 @@ func configs() []Config {
 		{LabelLimit: 8, LabelValueLengthLimit: 100, HonorTimestamps: true},
 		{MetricRelabelConfigs: []*relabel.Config{dropNames("(go|process|jvm|node)_.*"), dropLabels("code|path|le")}},
 		{MetricRelabelConfigs: []*relabel.Config{renames()}, HonorTimestamps: true},
+		{SampleLimit: 25, HonorTimestamps: true},
+	} {
+		r, err := newRules(testTarget, &cfg)
+		if err != nil {
+			t.Fatal(err)
+		}
+		out = append(out, r)
 	}
+	return out
 }
 
 // renames gives some series another name by their label values.
@@ -403,12 +163,12 @@ func renames() *relabel.Config {
 
 // TestCompiledAgainstSlow gives both sides hundreds of bodies of each kind that there is.
 func TestCompiledAgainstSlow(t *testing.T) {
-	muts := mutations()
+	muts, configs := mutations(), rulesToCompare(t)
 	for k, s := range seeds(t) {
 		t.Run(s.name, func(t *testing.T) {
 			t.Parallel()
 			// Each mutation alone, and the way back.
-			alone := newPair(t, &configs()[k%3])
+			alone := newPair(t, configs[k%3])
 			for _, m := range muts {
 				rng := rand.New(rand.NewPCG(uint64(k), 5))
 				for range 3 {
@@ -418,10 +178,18 @@ func TestCompiledAgainstSlow(t *testing.T) {
 			}
 			alone.stop()
 			// Several together, the same target going on.
-			for c, cfg := range configs() {
+			for c, r := range configs {
 				rng := rand.New(rand.NewPCG(uint64(k), uint64(c)))
-				p := newPair(t, &cfg)
-				for range 30 {
+				p := newPair(t, r)
+				for n := range 30 {
+					switch {
+					case n%10 == 3:
+						p.fetchFails()
+					case n == 15:
+						p.clockBack()
+					case n == 20:
+						p.setRules(configs[(c+1)%len(configs)])
+					}
 					var some []mutation
 					for range 1 + rng.IntN(3) {
 						some = append(some, muts[rng.IntN(len(muts))])
@@ -457,4 +225,84 @@ func (p *pair) step(t *testing.T, rng *rand.Rand, s seed, muts ...mutation) {
 		}
 	}()
 	p.body(e.body(), e.contentType)
+}
+
+// What a program may have done beside mutations.
+const (
+	opFetchFails = 255 - iota
+	opClockBack
+	opSetRules
+	opStop
+)
+
+// FuzzCompiledAgainstSlow gives both sides a body and then those that a program makes of it, of
+// three bytes a step: what to do, and two to draw chance from. The highest bit of the third
+// one says that the next step comes before the body is exposed.
+func FuzzCompiledAgainstSlow(f *testing.F) {
+	muts, configs := mutations(), rulesToCompare(f)
+	rng := rand.New(rand.NewPCG(8, 9))
+	for _, s := range seeds(f) {
+		for range 4 {
+			program := make([]byte, 3*(6+rng.IntN(10)))
+			for i := range program {
+				program[i] = byte(rng.Uint32())
+				if i%3 == 0 && program[i] < opStop {
+					program[i] %= byte(len(muts))
+				}
+			}
+			f.Add(excerptOf(rng, &s), program, byte(rng.IntN(len(configs))), s.contentType == openText)
+		}
+	}
+	f.Fuzz(func(t *testing.T, body string, program []byte, config byte, open bool) {
+		if len(body) > 16<<10 || len(program) > 3*40 {
+			return
+		}
+		contentType := text004
+		if open {
+			contentType = openText
+		}
+		p := newPair(t, configs[int(config)%len(configs)])
+		p.body(body, contentType)
+		p.body(body, contentType)
+		e := newExposed(body, contentType)
+		for ; len(program) >= 3; program = program[3:] {
+			op, a, b := program[0], program[1], program[2]
+			e.rng, e.nowMs = rand.New(rand.NewPCG(uint64(a), uint64(b))), p.timeMs
+			switch op {
+			case opFetchFails:
+				p.fetchFails()
+			case opClockBack:
+				p.clockBack()
+			case opSetRules:
+				p.setRules(configs[int(a)%len(configs)])
+			case opStop:
+				p.stop()
+			default:
+				muts[int(op)%len(muts)].do(e)
+			}
+			if e.size() > 64<<10 {
+				break
+			}
+			if b < 0x80 {
+				p.body(e.body(), e.contentType)
+			}
+			p.fast.st.strikes = min(p.fast.st.strikes, 1) // or bad bodies would end the comparison
+		}
+		p.body(body, contentType)
+		p.stop()
+	})
+}
+
+// excerptOf takes some families out of a body.
+func excerptOf(rng *rand.Rand, s *seed) string {
+	e := newExposed(s.bodies[0], s.contentType)
+	from := rng.IntN(len(e.lines))
+	for from > 0 && (e.lines[from][0] != '#' || e.lines[from-1][0] == '#') {
+		from--
+	}
+	out := strings.Join(e.lines[from:min(len(e.lines), from+30)], "")
+	if s.contentType == openText && !strings.HasSuffix(out, "# EOF\n") {
+		out += "# EOF\n"
+	}
+	return out
 }

@@ -27,6 +27,13 @@ func newExposed(body, contentType string) *exposed {
 
 func (e *exposed) body() string { return strings.Join(e.lines, "") }
 
+func (e *exposed) size() (n int) {
+	for _, line := range e.lines {
+		n += len(line)
+	}
+	return n
+}
+
 func (e *exposed) setBody(body string) {
 	e.lines = newExposed(body, "").lines
 }

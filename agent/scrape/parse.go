@@ -53,6 +53,7 @@ func (st *state) parse(body []byte, contentType string, timeMs int64) (tally, er
 	st.begin()
 	if st.mayRepeat(contentType, timeMs) {
 		if st.scan(body) {
+			st.strikes = 0
 			st.draft.content = st.scanner.body
 			return st.replay(timeMs)
 		}

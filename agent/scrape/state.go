@@ -317,7 +317,7 @@ func (st *state) keepLayout() {
 		st.layout.units, st.scanner.units = st.scanner.units, st.layout.units
 		st.spares, st.layout.body = st.layout.body, d.content
 		st.scanner.index.of = nil
-		st.strikes, st.keeps = 0, true
+		st.keeps = true
 		return
 	case d.recorded && !d.strange:
 		st.next.body, st.keeps = d.content, true
@@ -361,7 +361,7 @@ func (st *state) reject(target *telemetry.Target, timeMs int64, r report) *telem
 	sweep := len(st.lines)+len(st.families) > 2*len(st.plain)+strayLines
 	switch {
 	case st.layout == nil:
-	case d.reworded || sweep: // it would not know that metadata has changed, or has been forgotten
+	case d.reworded || d.strange || sweep: // it would not know what has changed, or has been forgotten
 		st.layout.mention()
 		st.layout = nil
 	default:
