@@ -70,11 +70,10 @@ func (s *side) end(target *telemetry.Target, timeMs int64) {
 func (p *pair) body(body, contentType string) {
 	p.t.Helper()
 	p.timeMs += 1000
-	may := p.fast.st.mayRepeat(contentType, p.timeMs)
 	p.fast.parse(body, contentType, p.timeMs)
 	p.slow.parse(body, contentType, p.timeMs)
 	p.bodies++
-	if may && p.fast.st.strikes == 0 { // else it got one
+	if p.fast.st.draft.replayed {
 		p.replayed++
 		p.edits += len(p.fast.st.scanner.edits)
 	}

@@ -14,6 +14,7 @@ type family struct {
 	meta *telemetry.Metadata
 	iter uint32 // the last scrape that spoke of it
 	said uint8  // what that scrape said of it
+	used uint32 // the last scrape that described a series by it
 	// Client libraries make one name of two families: in OpenMetrics x_total and a gauge x
 	// are both x. What a body says otherwise than it did before is about another family,
 	// the next one of that name.

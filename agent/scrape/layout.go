@@ -160,17 +160,22 @@ func (l *layout) before(u int) spoke {
 // speaksOfSeveral says whether the units that an edit replaces speak of families of which there
 // are several of one name.
 func (l *layout) speaksOfSeveral(e edit) bool {
-	from, _ := l.markAt(e.unit)
-	to, _ := l.markAt(e.unit + e.skip)
-	if e.unit+e.skip == len(l.units) {
-		to = len(l.marks) // what follows the last unit as well
+	until := e.unit + e.skip
+	return slices.ContainsFunc(l.spokenOf(e.unit, until, until == len(l.units)), (*family).several)
+}
+
+// spokenOf returns the families that the units [from, to) speak of, and with tail what follows
+// the last one.
+func (l *layout) spokenOf(from, to int, tail bool) []*family {
+	first, _ := l.markAt(from)
+	until, _ := l.markAt(to)
+	if tail {
+		until = len(l.marks)
 	}
-	for _, m := range l.marks[from:to] {
-		if slices.ContainsFunc(l.families[m.from:m.to], (*family).several) {
-			return true
-		}
+	if first == until {
+		return nil
 	}
-	return false
+	return l.families[l.marks[first].from:l.marks[until-1].to]
 }
 
 // matches says whether body has at pos what unit u has before its value; for

@@ -53,7 +53,7 @@ func (st *state) parse(body []byte, contentType string, timeMs int64) (tally, er
 	st.begin()
 	if st.mayRepeat(contentType, timeMs) {
 		if st.scan(body) {
-			st.strikes = 0
+			st.strikes, st.draft.replayed = 0, true
 			st.draft.content = st.scanner.body
 			return st.replay(timeMs)
 		}
@@ -147,7 +147,7 @@ func (st *state) says(name []byte, s statement, rec *recording) *family {
 	if w.anew {
 		st.draft.reworded = true
 	}
-	if w.contradicts {
+	if w.contradicts || w.anew && f.used == st.iter { // the next body will begin with what this one ends with
 		rec.off()
 	}
 	rec.family(f)
@@ -236,6 +236,7 @@ func (st *state) take(p textparse.Parser, smp *sample, rec *recording, timeMs in
 // rules, and is kept unless there is too much of it already.
 func (st *state) line(p textparse.Parser, smp *sample, t *tally) (*line, error) {
 	l := st.lines[string(smp.raw)]
+	counted := l != nil && l.iter == st.iter
 	if l != nil && l.typ == smp.typ {
 		if l.iter != st.iter {
 			l.iter = st.iter
@@ -250,17 +251,20 @@ func (st *state) line(p textparse.Parser, smp *sample, t *tally) (*line, error) 
 		return nil, err
 	}
 	l = &line{iter: st.iter, typ: smp.typ}
-	switch {
-	case keep && st.overLimit():
-		l.series = &series{labels: st.syms.Encode(lset)}
-		return l, nil
-	case keep:
-		if l.series, _ = telemetry.Find(st.syms, st.series, lset); l.series == nil {
-			if st.full() {
-				st.guard.keepOut(lset)
-				l.keptOut = true
-				return l, nil
+	if keep {
+		l.series, _ = telemetry.Find(st.syms, st.series, lset)
+		switch {
+		case st.overLimit(): // nothing more is learnt of this body
+			if l.series == nil {
+				l.series = &series{labels: st.syms.Encode(lset)}
 			}
+			return l, nil
+		case l.series != nil:
+		case st.full():
+			st.guard.keepOut(lset)
+			l.keptOut = true
+			return l, nil
+		default:
 			l.series = &series{labels: st.syms.Encode(lset)}
 			st.series.add(l.series)
 		}
@@ -270,7 +274,9 @@ func (st *state) line(p textparse.Parser, smp *sample, t *tally) (*line, error) 
 	}
 	if !smp.once {
 		st.lines[string(smp.raw)] = l
-		st.draft.lines++
+		if !counted {
+			st.draft.lines++
+		}
 	}
 	return l, nil
 }
@@ -279,6 +285,7 @@ func (st *state) line(p textparse.Parser, smp *sample, t *tally) (*line, error) 
 func (st *state) describe(s *series, fam *family) {
 	var src *telemetry.Metadata
 	if fam != nil {
+		fam.used = st.iter
 		src = fam.meta
 	}
 	if s.metaSrc == src {

@@ -75,15 +75,16 @@ func (r *recording) mark(leadsTo spoke) {
 	r.from, r.said = n, false
 }
 
-// repeat adds the units [from, to) of another layout, which now are at the given places.
-func (r *recording) repeat(l *layout, places []span, from, to int) {
+// repeat adds the units [from, to) of another layout, which now are at the given places, and
+// if tail is set what follows the last one as well.
+func (r *recording) repeat(l *layout, places []span, from, to int, tail bool) {
 	if r.to == nil {
 		return
 	}
 	first, has := l.markAt(from)
 	until, _ := l.markAt(to)
-	if to == len(l.units) {
-		until = len(l.marks) // what follows the last unit as well
+	if tail {
+		until = len(l.marks)
 	}
 	if !has && from < to {
 		r.mark(l.before(from)) // metadata that was put in before the run

@@ -27,14 +27,14 @@ func (st *state) replay(timeMs int64) (tally, error) {
 	rec := recording{to: &st.next, body: sc.body}
 	u := 0
 	for _, e := range sc.edits {
-		st.repeat(&rec, u, e.unit, timeMs, &t)
+		st.repeat(&rec, u, e.unit, false, timeMs, &t)
 		if err := st.readEdit(&rec, e, timeMs, &t); err != nil {
 			return t, asFailure(sc.body, err)
 		}
 		u = e.unit + e.skip
 	}
 	if last := sc.edits[len(sc.edits)-1]; last.to < len(sc.body) || u < len(l.units) {
-		st.repeat(&rec, u, len(l.units), timeMs, &t)
+		st.repeat(&rec, u, len(l.units), true, timeMs, &t)
 	} else {
 		rec.mark(st.draft.spoke)
 	}
@@ -54,11 +54,15 @@ func (st *state) readEdit(rec *recording, e edit, timeMs int64, t *tally) error 
 	return st.read(p, skip, before, rec, timeMs, t)
 }
 
-// repeat adds to the draft what the units [from, to) of the layout mean.
-func (st *state) repeat(rec *recording, from, to int, timeMs int64, t *tally) {
+// repeat adds to the draft what the units [from, to) of the layout mean; with tail they are the
+// last ones, and so is what follows them.
+func (st *state) repeat(rec *recording, from, to int, tail bool, timeMs int64, t *tally) {
 	l, d := st.layout, &st.draft
 	t.scraped += to - from
-	rec.repeat(l, st.scanner.units, from, to)
+	rec.repeat(l, st.scanner.units, from, to, tail)
+	if rec.to == nil {
+		st.mention(l.spokenOf(from, to, tail))
+	}
 	cols := l.cols[from:to]
 	if d.same {
 		first, n := columnsOf(cols)
@@ -116,6 +120,9 @@ func (st *state) repeatOne(rec *recording, col int32, timeMs int64, t *tally) in
 		}
 		rec.duplicate(t.duplicate)
 		return colDuplicate
+	}
+	if !st.endsIfRejected(s) {
+		d.undo = append(d.undo, undo{series: s, lastMs: s.lastMs, exemplar: s.exemplar})
 	}
 	s.iter, s.tracked, s.lastMs = st.iter, st.iter, timeMs
 	d.taken++

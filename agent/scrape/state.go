@@ -1,6 +1,8 @@
 package scrape
 
 import (
+	"slices"
+
 	"github.com/prometheus/common/model"
 	"github.com/prometheus/prometheus/model/exemplar"
 	"github.com/prometheus/prometheus/model/labels"
@@ -80,7 +82,8 @@ type draft struct {
 	lines, series, families int
 
 	content  []byte // of the body, for a layout; nil if there will be none
-	repeated bool   // all is as in the layout, but for places and values
+	replayed bool   // the layout was of use
+	repeated bool   // all is as in it, but for places and values
 	recorded bool   // state.next is the layout
 	strange  bool   // a series has a plain sample and its own timestamps for the first time
 	reworded bool   // metadata is not what it was, of a family or of a series in plain
@@ -140,7 +143,8 @@ func newState(r *rules) *state {
 // setRules makes the next scrape go by other rules. Series that both make go on.
 func (st *state) setRules(r *rules) {
 	st.rules = r
-	st.layout, st.strikes = nil, 0
+	st.dropLayout()
+	st.strikes = 0
 	clear(st.lines)
 }
 
@@ -257,8 +261,8 @@ func (st *state) accept(target *telemetry.Target, timeMs int64, r report) *telem
 	st.live, st.reported = true, true
 	st.plainMs, st.newestMs = timeMs, timeMs
 	st.good = st.iter
-	d.reworded = false
 	st.keepLayout()
+	d.reworded, d.replayed = false, false
 	st.sweep()
 	if st.recoded == 0 {
 		st.recoded = st.syms.Len()
@@ -273,7 +277,9 @@ func (st *state) accept(target *telemetry.Target, timeMs int64, r report) *telem
 // reshape puts the columns of the draft in the place of the former ones.
 func (st *state) reshape(timeMs int64) {
 	d := &st.draft
-	st.set = st.newSet(d.next)
+	if st.set == nil || d.remade || !slices.Equal(d.next[d.col:], st.plain[d.col:]) { // else only the lines are others
+		st.set = st.newSet(d.next)
+	}
 	for _, s := range st.plain[d.col:] {
 		s.inPlain = false
 		s.lastMs = max(s.lastMs, st.plainMs)
@@ -325,6 +331,9 @@ func (st *state) keepLayout() {
 		st.layout = &made
 		st.next = layout{}
 	default:
+		if d.replayed {
+			st.mention(st.next.families)
+		}
 		st.layout = nil
 	}
 	if former != nil {
@@ -333,6 +342,13 @@ func (st *state) keepLayout() {
 		former.body = nil
 		st.next = *former
 	}
+}
+
+func (st *state) dropLayout() {
+	if st.layout != nil {
+		st.layout.mention()
+	}
+	st.layout = nil
 }
 
 // spare returns memory that the next body can be read into, given that of the body that was
@@ -362,12 +378,14 @@ func (st *state) reject(target *telemetry.Target, timeMs int64, r report) *telem
 	switch {
 	case st.layout == nil:
 	case d.reworded || d.strange || sweep: // it would not know what has changed, or has been forgotten
-		st.layout.mention()
-		st.layout = nil
+		st.dropLayout()
 	default:
 		st.layout.reload(st.values)
 	}
-	d.reworded = false
+	if d.replayed {
+		st.mention(st.next.families) // up to where it failed
+	}
+	d.reworded, d.replayed = false, false
 	d.values = r.values(d.values[:0])
 	st.reported = true
 	st.newestMs = timeMs
@@ -426,6 +444,18 @@ func (st *state) end(s *series, timeMs int64) {
 	s.lastMs = timeMs
 }
 
+// mention notes that the scrape has spoken of families.
+func (st *state) mention(fs []*family) {
+	for _, f := range fs {
+		if f.iter != st.iter {
+			f.iter = st.iter
+			if f.nth == 0 {
+				st.draft.families++
+			}
+		}
+	}
+}
+
 // sweep forgets the lines, series and families that the draft did not have.
 func (st *state) sweep() {
 	d := &st.draft
@@ -437,14 +467,7 @@ func (st *state) sweep() {
 			}
 		}
 		// What the layout repeats was not met by the parser.
-		for _, f := range st.layout.families {
-			if f.iter != st.iter {
-				f.iter = st.iter
-				if f.nth == 0 {
-					d.families++
-				}
-			}
-		}
+		st.mention(st.layout.families)
 		st.layout.known = d.families
 	}
 	if len(st.lines) > d.lines {

@@ -59,7 +59,7 @@ func (st *state) put(p textparse.Parser, s *series, smp *sample, at int64, own b
 	d.taken++
 	exemplars := st.newExemplars(p, s, smp, at, t)
 	plain := !own && !smp.isHistogram()
-	if !plain || exemplars != nil {
+	if !plain || exemplars != nil || !st.endsIfRejected(s) {
 		d.undo = append(d.undo, undo{series: s, lastMs: s.lastMs, exemplar: s.exemplar})
 	}
 	s.lastMs = at
@@ -99,6 +99,10 @@ func (st *state) put(p textparse.Parser, s *series, smp *sample, at int64, own b
 	d.rest = append(d.rest, out)
 	return nil
 }
+
+// endsIfRejected says whether a plain sample of a series needs no undo: it is given a later
+// timestamp if the draft is rejected, or the layout does not have it.
+func (st *state) endsIfRejected(s *series) bool { return st.live || !s.inPlain }
 
 // neverStale keeps a service from ending a series by sending the marker itself, which
 // protobuf could carry.
