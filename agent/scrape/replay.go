@@ -66,7 +66,7 @@ func (st *state) repeat(rec *recording, from, to int, tail bool, timeMs int64, t
 	cols := l.cols[from:to]
 	if d.same {
 		first, n := columnsOf(cols)
-		if n == 0 || first == d.col {
+		if n == 0 || first == d.col && !d.strange {
 			d.col += n
 			d.taken += n
 			d.series += n
