@@ -54,6 +54,7 @@ const (
 type mark struct {
 	unit int32
 	spoke
+	typed    bool  // it declares a type; else that comes from before
 	from, to int32 // the families spoken of are layout.families[from:to]
 }
 
@@ -155,6 +156,18 @@ func (l *layout) before(u int) spoke {
 		return spoke{}
 	}
 	return l.marks[i-1].spoke
+}
+
+// follows says whether unit u means the same behind lines that lead to sp.
+func (l *layout) follows(u int, sp spoke) bool {
+	if u == len(l.units) {
+		return true
+	}
+	before := l.before(u)
+	if i, has := l.markAt(u); has { // it speaks of a family of its own
+		return l.marks[i].typed || sp.typ == before.typ
+	}
+	return sp == before
 }
 
 // speaksOfSeveral says whether the units that an edit replaces speak of families of which there

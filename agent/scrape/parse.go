@@ -150,7 +150,7 @@ func (st *state) says(name []byte, s statement, rec *recording) *family {
 	if w.contradicts || w.anew && f.used == st.iter { // the next body will begin with what this one ends with
 		rec.off()
 	}
-	rec.family(f)
+	rec.family(f, s.what == saidType)
 	return f
 }
 

@@ -14,7 +14,8 @@ type recording struct {
 	// shift is what to add to a position in text for that in body.
 	shift int
 	from  int  // the families of the unit to come are to.families[from:]
-	said  bool // there are some, or other metadata
+	said  bool // there are some
+	typed bool // and a type was declared
 }
 
 // start has the recording follow a parser that reads text.
@@ -23,11 +24,12 @@ func (r *recording) start(text []byte, shift int) { r.text, r.shift = text, shif
 // off has the recording give up: no layout can be made.
 func (r *recording) off() { r.to = nil }
 
-// family notes that metadata of a family was read.
-func (r *recording) family(f *family) {
+// family notes that metadata of a family was read, and whether that was its type.
+func (r *recording) family(f *family, typed bool) {
 	if r.to != nil {
 		r.to.families = append(r.to.families, f)
 		r.said = true
+		r.typed = r.typed || typed
 	}
 }
 
@@ -71,8 +73,8 @@ func (r *recording) mark(leadsTo spoke) {
 		return
 	}
 	n := len(r.to.families)
-	r.to.marks = append(r.to.marks, mark{unit: int32(len(r.to.units)), spoke: leadsTo, from: int32(r.from), to: int32(n)})
-	r.from, r.said = n, false
+	r.to.marks = append(r.to.marks, mark{unit: int32(len(r.to.units)), spoke: leadsTo, typed: r.typed, from: int32(r.from), to: int32(n)})
+	r.from, r.said, r.typed = n, false, false
 }
 
 // repeat adds the units [from, to) of another layout, which now are at the given places, and
@@ -93,9 +95,10 @@ func (r *recording) repeat(l *layout, places []span, from, to int, tail bool) {
 	for _, m := range l.marks[first:until] {
 		r.to.families = append(r.to.families, l.families[m.from:m.to]...)
 		m.unit += int32(shift)
+		m.typed = m.typed || r.typed
 		m.from, m.to = int32(r.from), int32(len(r.to.families))
 		r.to.marks = append(r.to.marks, m)
-		r.from, r.said = len(r.to.families), false
+		r.from, r.said, r.typed = len(r.to.families), false, false
 	}
 	if from == to {
 		r.mark(l.before(from))

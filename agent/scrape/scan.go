@@ -300,8 +300,7 @@ func (st *state) checkEdits() bool {
 		if l.speaksOfSeveral(e) {
 			return false // which of them a statement is about depends on those before it
 		}
-		// A unit with metadata of its own does not care.
-		if _, has := l.markAt(e.unit + e.skip); !has && e.unit+e.skip < len(l.units) && after != l.before(e.unit+e.skip) {
+		if !l.follows(e.unit+e.skip, after) {
 			return false
 		}
 	}
