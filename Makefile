@@ -82,7 +82,7 @@ bench:
 ## check: everything CI runs
 .PHONY: check
 check: lint test
-	tools/fuzz 5s
+	tools/fuzz 5s FuzzCompiledAgainstSlow=60s
 
 ## clean: remove what was built
 .PHONY: clean
