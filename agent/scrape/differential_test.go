@@ -170,7 +170,7 @@ func TestCompiledAgainstSlow(t *testing.T) {
 			alone := newPair(t, configs[k%3])
 			for _, m := range muts {
 				rng := rand.New(rand.NewPCG(uint64(k), 5))
-				for range 3 {
+				for range 2 {
 					alone.fast.st.strikes = 0
 					alone.step(t, rng, s, m)
 				}
@@ -180,13 +180,13 @@ func TestCompiledAgainstSlow(t *testing.T) {
 			for c, r := range configs {
 				rng := rand.New(rand.NewPCG(uint64(k), uint64(c)))
 				p := newPair(t, r)
-				for n := range 30 {
+				for n := range 15 {
 					switch {
 					case n%10 == 3:
 						p.fetchFails()
-					case n == 15:
+					case n == 8:
 						p.clockBack()
-					case n == 20:
+					case n == 11:
 						p.setRules(configs[(c+1)%len(configs)])
 					}
 					var some []mutation
