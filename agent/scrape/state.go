@@ -50,6 +50,12 @@ type state struct {
 	spares  []byte // memory of a body that nobody needs any more
 	keeps   bool   // the body parsed last has become the layout's
 
+	// outline stands for the body of the layout while the target is at rest: for the last
+	// quiet scrapes, at least restAfter, nothing but values has changed.
+	outline          *outline
+	quiet, restAfter int
+	follower         follower
+
 	guard guard
 	draft draft
 	// What is made anew with each scrape; here so that it is not allocated again.
@@ -127,6 +133,8 @@ func newState(r *rules) *state {
 		syms:     telemetry.NewSymbols(),
 		series:   seriesTable{},
 		families: families{},
+
+		restAfter: restAfter,
 	}
 	st.report = newReportSeries(st.syms, r.target)
 	for _, s := range st.report {
@@ -138,6 +146,7 @@ func newState(r *rules) *state {
 
 // setRules makes the next scrape go by other rules. Series that both make go on.
 func (st *state) setRules(r *rules) {
+	st.wake()
 	st.rules = r
 	st.layout, st.strikes = nil, 0
 	clear(st.lines)
@@ -146,6 +155,7 @@ func (st *state) setRules(r *rules) {
 // forgetTimes allows samples and exemplars older than those given so far, after the clock was
 // set back.
 func (st *state) forgetTimes() {
+	st.wake()
 	st.series.forgetTimes()
 	st.plainMs, st.newestMs = 0, 0
 }
@@ -309,12 +319,19 @@ func (st *state) recode() {
 func (st *state) keepLayout() {
 	d := &st.draft
 	former := st.layout
+	if !d.repeated {
+		st.quiet = 0
+	}
 	switch {
+	case d.repeated && st.outline != nil:
+		st.quiet++
+		return
 	case d.repeated:
 		st.layout.units, st.scanner.units = st.scanner.units, st.layout.units
 		st.spares, st.layout.body = st.layout.body, d.content
 		st.scanner.index.of = nil
 		st.strikes, st.keeps = 0, true
+		st.rest()
 		return
 	case d.recorded && !d.strange:
 		st.next.body, st.keeps = d.content, true
@@ -354,7 +371,7 @@ func (st *state) reject(target *telemetry.Target, timeMs int64, r report) *telem
 	clear(d.rest)
 	d.rest = d.rest[:0]
 	st.endAll(timeMs)
-	if st.layout != nil {
+	if st.layout != nil && st.outline == nil {
 		st.layout.reload(st.values)
 	}
 	d.values = r.values(d.values[:0])
@@ -418,6 +435,9 @@ func (st *state) end(s *series, timeMs int64) {
 // sweep forgets the lines, series and families that the draft did not have.
 func (st *state) sweep() {
 	d := &st.draft
+	if st.outline != nil {
+		return
+	}
 	if st.layout != nil {
 		if d.repeated {
 			d.series = len(st.plain)
