@@ -17,7 +17,7 @@ import (
 	"outrider/agent/config"
 	"outrider/agent/console"
 	"outrider/agent/discover"
-	"outrider/agent/memory"
+	"outrider/agent/footprint"
 	"outrider/agent/remotewrite"
 	"outrider/agent/scrape"
 	"outrider/profiler"
@@ -222,7 +222,7 @@ func (a *Agent) Run(drain, abort context.Context) error {
 	discovery := start("discover", func(ctx context.Context) error {
 		return a.discover(ctx)
 	})
-	keeper := start("memory", memory.New().Run)
+	keeper := start("footprint", footprint.New().Run)
 	a.riding.Store(true)
 	a.logger.Info("riding", "version", a.opts.Version, "address", a.console.Addr(), "instance", a.identity().Instance)
 

@@ -11,7 +11,7 @@ import (
 	"github.com/alecthomas/kingpin/v2"
 
 	"outrider/agent"
-	"outrider/agent/memory"
+	"outrider/agent/footprint"
 )
 
 const runHelp = `Configuration comes from the file, or from the environment alone when there is none
@@ -51,7 +51,7 @@ func registerRun(app *kingpin.Application, add func(*kingpin.CmdClause, command)
 		opts.Getenv = io.Getenv
 		opts.Environ = io.Environ()
 		opts.Version = buildVersion()
-		memory.SetGCPercent(io.Getenv)
+		footprint.SetDefaults(io.Getenv)
 		return run(ctx, opts)
 	})
 }

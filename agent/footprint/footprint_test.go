@@ -1,4 +1,4 @@
-package memory
+package footprint
 
 import (
 	"context"
@@ -74,15 +74,18 @@ func TestReader(t *testing.T) {
 	}
 }
 
-func TestSetGCPercent(t *testing.T) {
-	was := debug.SetGCPercent(77)
-	defer debug.SetGCPercent(was)
-	SetGCPercent(func(string) string { return "77" })
-	if got := debug.SetGCPercent(77); got != 77 {
-		t.Errorf("%d in place of what the environment says", got)
+func TestSetDefaults(t *testing.T) {
+	wasPercent, wasProcs := debug.SetGCPercent(77), runtime.GOMAXPROCS(3)
+	defer func() {
+		debug.SetGCPercent(wasPercent)
+		runtime.GOMAXPROCS(wasProcs)
+	}()
+	SetDefaults(func(name string) string { return map[string]string{"GOGC": "77", "GOMAXPROCS": "3"}[name] })
+	if got, procs := debug.SetGCPercent(77), runtime.GOMAXPROCS(0); got != 77 || procs != 3 {
+		t.Errorf("%d %%, %d cores, in place of what the environment says", got, procs)
 	}
-	SetGCPercent(func(string) string { return "" })
-	if got := debug.SetGCPercent(77); got != GCPercent {
-		t.Errorf("%d, want %d", got, GCPercent)
+	SetDefaults(func(string) string { return "" })
+	if got, procs := debug.SetGCPercent(77), runtime.GOMAXPROCS(0); got != GCPercent || procs != Procs {
+		t.Errorf("%d %%, %d cores, want %d and %d", got, procs, GCPercent, Procs)
 	}
 }

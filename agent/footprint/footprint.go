@@ -1,27 +1,37 @@
-// Package memory keeps the memory of the process near what it needs: it sets how far garbage
-// may pile up, and gives back to the system what was needed for a moment.
+// Package footprint keeps what the process takes of its machine small: one core, a heap with
+// little garbage in it, and no memory that was needed only for a moment.
 //
 // A sidecar is small most of the time and large for a moment, when it meets a target for the
 // first time or takes a backlog apart. The Go runtime is slow to give such memory back: it
-// collects garbage when the heap has grown by half or more, which takes hours where next to
-// nothing is allocated, and at least each two minutes.
-package memory
+// collects garbage when the heap has grown by a share of itself, which takes long where next
+// to nothing is allocated, or after two minutes. How the values here were chosen is said in
+// docs/design/0006-footprint.md.
+package footprint
 
 import (
 	"context"
+	"runtime"
 	"runtime/debug"
 	"runtime/metrics"
 	"time"
 )
 
-// GCPercent is by how much the heap may grow before garbage is collected; see
-// docs/design/0006-memory.md for how it was chosen.
-const GCPercent = 50
+const (
+	// GCPercent is by how much the heap may grow before garbage is collected.
+	GCPercent = 50
+	// Procs is how many cores Go code runs on at a time. With more of them the scheduler
+	// spends a part of each short task on looking for work on the others.
+	Procs = 1
+)
 
-// SetGCPercent sets GCPercent unless the environment has GOGC, which the runtime has obeyed.
-func SetGCPercent(getenv func(string) string) {
+// SetDefaults sets GCPercent and Procs where the environment has no GOGC and GOMAXPROCS, which
+// the runtime has obeyed.
+func SetDefaults(getenv func(string) string) {
 	if getenv("GOGC") == "" {
 		debug.SetGCPercent(GCPercent)
+	}
+	if getenv("GOMAXPROCS") == "" {
+		runtime.GOMAXPROCS(Procs)
 	}
 }
 
