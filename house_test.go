@@ -28,6 +28,7 @@ var rooms = []struct {
 	{"agent/backoff", nil, "a helper of all senders knows none of them"},
 	{"agent/outbound", nil, "what the ways to all backends share knows none of them"},
 	{"agent/ratelog", nil, "a log handler knows nothing of what is logged"},
+	{"agent/footprint", nil, "it looks after the process and knows nothing of what runs in it"},
 	{"agent/discover", []string{"telemetry"}, "stages never import a sibling: agent joins them"},
 	{"agent/scrape", []string{"telemetry"}, "stages never import a sibling: agent joins them"},
 	{"agent/remotewrite", []string{"telemetry", "agent/backoff", "agent/outbound"}, "stages never import a sibling: agent joins them"},
@@ -38,7 +39,7 @@ var rooms = []struct {
 		"the configuration is composed of what each stage declares; stages do not know the file"},
 	{"agent/client", []string{"telemetry", "agent/console"}, "a client knows what the console answers, nothing of how it comes about"},
 	{"agent", []string{"telemetry", "agent/...", "profiler/..."}, "the only package that knows all stages"},
-	{"cmd/outrider", []string{"telemetry", "agent", "agent/config", "agent/client", "agent/console", "agent/ratelog", "profiler"},
+	{"cmd/outrider", []string{"telemetry", "agent", "agent/config", "agent/client", "agent/console", "agent/footprint", "agent/ratelog", "profiler"},
 		"the command line starts the agent and asks a running one; it touches no stage"},
 	{"examples/...", []string{"examples/..."}, "a service beside the sidecar shares no code with it"},
 }

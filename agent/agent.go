@@ -17,6 +17,7 @@ import (
 	"outrider/agent/config"
 	"outrider/agent/console"
 	"outrider/agent/discover"
+	"outrider/agent/footprint"
 	"outrider/agent/remotewrite"
 	"outrider/agent/scrape"
 	"outrider/profiler"
@@ -221,6 +222,7 @@ func (a *Agent) Run(drain, abort context.Context) error {
 	discovery := start("discover", func(ctx context.Context) error {
 		return a.discover(ctx)
 	})
+	keeper := start("footprint", footprint.New().Run)
 	a.riding.Store(true)
 	a.logger.Info("riding", "version", a.opts.Version, "address", a.console.Addr(), "instance", a.identity().Instance)
 
@@ -241,6 +243,7 @@ func (a *Agent) Run(drain, abort context.Context) error {
 	flushErr := a.flushQueues(deadline)
 	writer.stop()
 	pusher.stop()
+	keeper.stop()
 	doors.stop() // last: health is answered while queues drain
 
 	if lastErr != nil {
@@ -250,7 +253,7 @@ func (a *Agent) Run(drain, abort context.Context) error {
 		a.logger.Warn("not all was delivered before the end", "err", flushErr)
 	}
 	var errs []error
-	for _, s := range []*stage{discovery, self, profiles, scraper, writer, pusher, doors} {
+	for _, s := range []*stage{discovery, self, profiles, scraper, writer, pusher, keeper, doors} {
 		errs = append(errs, s.err)
 	}
 	if err := errors.Join(errs...); err != nil {

@@ -31,7 +31,16 @@ func NewSymbols() *Symbols {
 // Len is the number of strings.
 func (s *Symbols) Len() int { return len(s.strs) }
 
+// Rest lets go of what only Encode and Find need. It costs much to make again.
+func (s *Symbols) Rest() { s.ids, s.buf = nil, nil }
+
 func (s *Symbols) id(v string) uint32 {
+	if s.ids == nil {
+		s.ids = make(map[string]uint32, len(s.strs))
+		for id, v := range s.strs {
+			s.ids[v] = uint32(id)
+		}
+	}
 	if id, ok := s.ids[v]; ok {
 		return id
 	}

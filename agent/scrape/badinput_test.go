@@ -270,9 +270,9 @@ func TestBodyOfJustTheLimit(t *testing.T) {
 		}{{len(body), nil}, {len(body) - 1, errTooLarge}, {len(body) + 1, nil}, {0, nil}} {
 			var buf buffer
 			for range 2 { // the second time with buffers from the first
-				got, err := buf.readAll(bytes.NewReader(wire), encoding, int64(tc.limit))
+				got, err := buf.readAll(bytes.NewReader(wire), "", encoding, int64(tc.limit))
 				if encoding == "" {
-					got, err = buf.readAll(&limitedReader{r: bytes.NewReader(wire), limit: int64(tc.limit)}, "", int64(tc.limit))
+					got, err = buf.readAll(&limitedReader{r: bytes.NewReader(wire), limit: int64(tc.limit)}, "", "", int64(tc.limit))
 				}
 				if err != tc.want || err == nil && !bytes.Equal(got, body) {
 					t.Errorf("%q limit %d of %d: %d bytes, %v", encoding, tc.limit, len(body), len(got), err)
@@ -285,7 +285,7 @@ func TestBodyOfJustTheLimit(t *testing.T) {
 func TestBufferShrinks(t *testing.T) {
 	var b buffer
 	read := func(n int) {
-		if got, err := b.readAll(strings.NewReader(strings.Repeat("x", n)), "", 0); err != nil || len(got) != n {
+		if got, err := b.readAll(strings.NewReader(strings.Repeat("x", n)), "", "", 0); err != nil || len(got) != n {
 			t.Fatal(len(got), err)
 		}
 	}

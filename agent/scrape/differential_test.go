@@ -42,6 +42,7 @@ func newPair(t testing.TB, r *rules) *pair {
 	p := &pair{t: t, target: &telemetry.Target{Job: "checkout", Labels: testTarget}, timeMs: corpusMs}
 	p.fast.st, p.slow.st = newState(r), newState(r)
 	p.slow.st.slowOnly = true
+	p.fast.st.restAfter = 3
 	return p
 }
 

@@ -17,8 +17,8 @@ import (
 
 // source is where the exposition of a target comes from.
 type source interface {
-	// fetch returns a body, good until the next fetch into the same buffer, and its
-	// Content-Type. Its error is a *failure, whatever ctx says.
+	// fetch returns a body, good until the next fetch into the same buffer and nil if the
+	// buffer has followed it, and its Content-Type. Its error is a *failure, whatever ctx says.
 	fetch(ctx context.Context, buf *buffer) (body []byte, contentType string, err error)
 }
 
@@ -61,6 +61,7 @@ func newClient(job *Job, userAgent string) (*http.Client, error) {
 func (r *request) fetch(ctx context.Context, buf *buffer) (body []byte, contentType string, err error) {
 	ctx, cancel := context.WithTimeout(ctx, r.timeout)
 	defer cancel()
+	buf.n = 0
 	resp, err := r.client.Do(r.request.WithContext(ctx))
 	if err != nil {
 		return nil, "", r.requestError(ctx, err)
@@ -74,11 +75,12 @@ func (r *request) fetch(ctx context.Context, buf *buffer) (body []byte, contentT
 		return nil, "", r.tooLarge()
 	}
 	wire := &limitedReader{r: resp.Body, limit: r.limit}
-	body, err = buf.readAll(wire, resp.Header.Get("Content-Encoding"), r.limit)
+	contentType = resp.Header.Get("Content-Type")
+	body, err = buf.readAll(wire, contentType, resp.Header.Get("Content-Encoding"), r.limit)
 	if err != nil {
 		return nil, "", r.bodyError(ctx, wire, err)
 	}
-	return body, resp.Header.Get("Content-Type"), nil
+	return body, contentType, nil
 }
 
 func (r *request) tooLarge() error {

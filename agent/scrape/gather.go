@@ -35,5 +35,6 @@ func (g *gathering) fetch(_ context.Context, buf *buffer) (body []byte, contentT
 		}
 	}
 	buf.b = out.Bytes()
+	buf.followed, buf.n = false, len(buf.b)
 	return buf.b, string(format), nil
 }

@@ -7,13 +7,21 @@ import "outrider/telemetry"
 func (st *state) keepLayout() {
 	d := &st.draft
 	former := st.layout
+	if !d.repeated {
+		st.quiet = 0
+	}
 	switch {
+	case d.repeated && st.outline != nil:
+		st.layout.seen = st.iter
+		st.quiet++
+		return
 	case d.repeated:
 		st.layout.seen = st.iter
 		st.layout.units, st.scanner.units = st.scanner.units, st.layout.units
 		st.spares, st.layout.body = st.layout.body, d.content
 		st.scanner.index.of = nil
 		st.keeps = true
+		st.rest()
 		return
 	case d.recorded && !d.strange:
 		st.next.body, st.keeps = d.content, true
@@ -67,6 +75,9 @@ func (st *state) mention(fs []*family) {
 // sweep forgets the lines, series and families that the draft did not have.
 func (st *state) sweep() {
 	d := &st.draft
+	if st.outline != nil {
+		return
+	}
 	if st.layout != nil {
 		if d.repeated {
 			d.series = len(st.plain)

@@ -48,7 +48,7 @@ type extraScrape struct {
 func (m *Manager) newLoop(key string, set *settings, lastMs int64) *loop {
 	hash := fnv.New64a()
 	_, _ = hash.Write([]byte(key))
-	return &loop{
+	l := &loop{
 		logger:  m.logger.With("target", set.target.Name(), "job", set.job.Name),
 		metrics: m.metrics.of(set.job.Name),
 		sink:    m.sink,
@@ -63,6 +63,8 @@ func (m *Manager) newLoop(key string, set *settings, lastMs int64) *loop {
 		state:   newState(set.rules),
 		clock:   clock{lastMs: lastMs},
 	}
+	l.buf.follow = l.state.follow
+	return l
 }
 
 // run scrapes until ctx is done, then ends all series of the target and closes its connection.
@@ -186,14 +188,21 @@ func (l *loop) scrape(ctx context.Context) bool {
 		st.forgetTimes()
 	case stepBack:
 		st = newState(set.rules) // what is not delivered must not count as known
+		if err == nil && l.buf.followed {
+			body, l.buf.followed = l.state.unfollow(), false
+		}
 	}
 	var r report
-	if err == nil {
+	switch {
+	case err != nil:
+	case l.buf.followed:
+		r.tally, err = st.parseFollowed(contentType, ms)
+	default:
 		r.tally, err = st.parse(body, contentType, ms)
 	}
 	r.up = err == nil
 	r.seconds = time.Since(start).Seconds()
-	l.note(st, wall, r, len(body), err)
+	l.note(st, wall, r, l.buf.n, err)
 
 	if step == stepBack {
 		l.metrics.skip(skippedClock, 1)

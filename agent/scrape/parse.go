@@ -52,6 +52,10 @@ func (s *sample) isHistogram() bool { return s.hist != nil || s.fhist != nil }
 func (st *state) parse(body []byte, contentType string, timeMs int64) (tally, error) {
 	st.begin()
 	if st.mayRepeat(contentType, timeMs) {
+		if st.outline != nil && st.follow(contentType).finish(body) {
+			return st.repeatAll(), nil
+		}
+		st.wake()
 		if st.scan(body) {
 			st.strikes, st.draft.replayed = 0, true
 			st.draft.content = st.scanner.body
@@ -59,6 +63,7 @@ func (st *state) parse(body []byte, contentType string, timeMs int64) (tally, er
 		}
 		st.strikes++
 	}
+	st.wake()
 	return st.parseWhole(body, contentType, timeMs)
 }
 

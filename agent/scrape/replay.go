@@ -8,8 +8,8 @@ func (st *state) repeatAll() tally {
 	d.taken = len(st.plain)
 	d.repeated = true
 	return tally{
-		scraped:    len(l.units),
-		kept:       len(l.units) - l.dropped,
+		scraped:    len(l.cols),
+		kept:       len(l.cols) - l.dropped,
 		duplicates: l.duplicates,
 		duplicate:  l.duplicate,
 	}

@@ -52,6 +52,12 @@ type state struct {
 	spares  []byte // memory of a body that nobody needs any more
 	keeps   bool   // the body parsed last has become the layout's
 
+	// outline stands for the body of the layout while the target is at rest: for the last
+	// quiet scrapes, at least restAfter, nothing but values has changed.
+	outline          *outline
+	quiet, restAfter int
+	follower         follower
+
 	guard guard
 	draft draft
 	// What is made anew with each scrape; here so that it is not allocated again.
@@ -131,6 +137,8 @@ func newState(r *rules) *state {
 		syms:     telemetry.NewSymbols(),
 		series:   seriesTable{},
 		families: families{},
+
+		restAfter: restAfter,
 	}
 	st.report = newReportSeries(st.syms, r.target)
 	for _, s := range st.report {
@@ -142,6 +150,7 @@ func newState(r *rules) *state {
 
 // setRules makes the next scrape go by other rules. Series that both make go on.
 func (st *state) setRules(r *rules) {
+	st.wake()
 	st.rules = r
 	st.dropLayout()
 	st.strikes = 0
@@ -151,6 +160,7 @@ func (st *state) setRules(r *rules) {
 // forgetTimes allows samples and exemplars older than those given so far, after the clock was
 // set back.
 func (st *state) forgetTimes() {
+	st.wake()
 	st.series.forgetTimes()
 	st.plainMs, st.newestMs = 0, 0
 }
@@ -309,7 +319,7 @@ func (st *state) reject(target *telemetry.Target, timeMs int64, r report) *telem
 	st.endAll(timeMs)
 	sweep := len(st.lines)+len(st.families) > 2*len(st.plain)+strayLines
 	switch {
-	case st.layout == nil:
+	case st.layout == nil || st.outline != nil:
 	case d.reworded || d.strange || sweep: // it would not know what has changed, or has been forgotten
 		st.dropLayout()
 	default:

@@ -11,6 +11,7 @@ import (
 	"github.com/alecthomas/kingpin/v2"
 
 	"outrider/agent"
+	"outrider/agent/footprint"
 )
 
 const runHelp = `Configuration comes from the file, or from the environment alone when there is none
@@ -50,6 +51,7 @@ func registerRun(app *kingpin.Application, add func(*kingpin.CmdClause, command)
 		opts.Getenv = io.Getenv
 		opts.Environ = io.Environ()
 		opts.Version = buildVersion()
+		footprint.SetDefaults(io.Getenv)
 		return run(ctx, opts)
 	})
 }
