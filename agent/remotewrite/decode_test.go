@@ -1,6 +1,7 @@
 package remotewrite
 
 import (
+	"bytes"
 	"errors"
 	"fmt"
 	"testing"
@@ -81,7 +82,10 @@ func TestDecodeScrapes(t *testing.T) {
 		cfg := &Config{SendExemplars: true, SendNativeHistograms: true}
 		enc := newEncoder(cfg, nil, labels.FromStrings("cluster", "x"))
 		var rs []record
-		enc.encode(scrapeOf(target("a:1"), seriesSet(7), t0), m, limits{samples: 3, bytes: maxRequestBytes}, func(r []record, _ skipCounts) { rs = r })
+		enc.encode(scrapeOf(target("a:1"), seriesSet(7), t0), m, limits{samples: 3, bytes: maxRequestBytes}, func(r record) {
+			r.data = bytes.Clone(r.data)
+			rs = append(rs, r)
+		})
 		for _, r := range rs {
 			all, err := decode(r)
 			if err != nil {

@@ -18,7 +18,8 @@ type encoder struct {
 	exemplars  bool
 	histograms bool
 
-	scratch sync.Pool // of *scratch
+	working sync.Mutex // guards worker; locked behind targetCache.mu
+	worker  worker
 
 	mu      sync.Mutex
 	targets map[*telemetry.Target]*targetCache
@@ -31,21 +32,8 @@ func newEncoder(cfg *Config, rules []*relabel.Config, external labels.Labels) *e
 		rules:      rules,
 		exemplars:  cfg.SendExemplars,
 		histograms: cfg.SendNativeHistograms,
-		scratch:    sync.Pool{New: func() any { return new(scratch) }},
 		targets:    make(map[*telemetry.Target]*targetCache),
 		swept:      time.Now(),
-	}
-}
-
-// scratch is the memory that encoding one scrape needs for a moment.
-type scratch struct{ raw, block []byte }
-
-// maxScratch bounds what is kept for the next scrape.
-const maxScratch = 2 * maxRequestBytes
-
-func (e *encoder) release(s *scratch) {
-	if cap(s.raw) <= maxScratch && cap(s.block) <= maxScratch {
-		e.scratch.Put(s)
 	}
 }
 
@@ -55,8 +43,8 @@ type targetCache struct {
 	key     string
 	used    time.Time // guarded by encoder.mu
 	rl      *relabeller
-	shape   *shape // of the last scrape; nil before the first
-	lastMs  int64  // of the last scrape
+	shape   shape // of the last scrape
+	lastMs  int64 // of the last scrape
 	history history
 	rest    restIndex
 }
@@ -94,14 +82,16 @@ func (e *encoder) cache(t *telemetry.Target, now time.Time) *targetCache {
 		}
 	}
 	c := &targetCache{key: key, used: now, rl: newRelabeller(e.external, e.rules)}
+	c.shape.rl = c.rl
 	e.targets[t] = c
 	return c
 }
 
-// encode makes records of a scrape and hands them to put in their order, with what was left
-// out and why. It keeps nothing of the scrape but its labels. Scrapes of one target are put
-// one after the other, as they come.
-func (e *encoder) encode(s *telemetry.Scrape, m message, lim limits, put func([]record, skipCounts)) {
+// encode makes records of a scrape, hands them to put one by one in their order, and returns
+// what was left out and why. It keeps nothing of the scrape but its labels; the data of a
+// record is valid until put returns. Scrapes of one target are put one after the other, as
+// they come.
+func (e *encoder) encode(s *telemetry.Scrape, m message, lim limits, put func(record)) (skipped skipCounts) {
 	now := time.Now()
 	c := e.cache(s.Target, now)
 	c.mu.Lock()
@@ -111,75 +101,35 @@ func (e *encoder) encode(s *telemetry.Scrape, m message, lim limits, put func([]
 		c.lastMs, c.history = 0, history{}
 	}
 	if s.TimeMs <= c.lastMs {
-		var skipped skipCounts
 		skipped[skipRepeated] = s.Series.Len() + countSamples(s.Rest)
-		put(nil, skipped)
-		return
+		return skipped
 	}
-	before := c.shape
-	if !c.fits(s, m, lim) {
-		c.shape = buildShape(s.Series, c.rl, m, lim, s.TimeMs)
-	}
-	skipped := c.shape.skipped
-	rest := c.rest.collect(e, c, before, s, &skipped)
+	e.working.Lock()
+	defer e.working.Unlock()
+	w := &e.worker
+	defer w.release()
 
-	sc := e.scratch.Get().(*scratch)
-	defer e.release(sc)
-	records := make([]record, 0, len(c.shape.pages)+1)
-	for i := range c.shape.pages {
-		p := &c.shape.pages[i]
+	sh := &c.shape
+	sh.follow(w, s, m, lim)
+	skipped = sh.skipped
+	rest := c.rest.collect(e, c, s, &skipped)
+	sh.forget()
+	last := sh.lastGroup()
+	for _, g := range sh.groups {
+		if g.kept == 0 {
+			continue
+		}
 		var tail []series
-		if i == len(c.shape.pages)-1 && rest.fit(p, c.shape.timeLen, lim) {
+		if g == last && rest.fit(g, lim) {
 			tail, rest.series = rest.series, nil
 		}
-		r := sc.request(c.shape, p, s, rest.additions(c.shape, i), tail)
+		r := w.request(sh, g, s, &rest, tail)
 		r.queued = now
-		records = append(records, r)
+		put(r)
 	}
-	records = append(records, reencode(rest.series, m, lim, now)...)
+	for _, r := range reencode(rest.series, m, lim, now) {
+		put(r)
+	}
 	c.lastMs = s.TimeMs
-	put(records, skipped)
-}
-
-// fits says whether the shape of the last scrape serves this one.
-func (c *targetCache) fits(s *telemetry.Scrape, m message, lim limits) bool {
-	sh := c.shape
-	return sh != nil && sh.set == s.Series && sh.message == m && sh.samples == lim.samples &&
-		sh.timeLen == timeLen(s.TimeMs)
-}
-
-// request makes one request of a page: its series with their values and exemplars, and the
-// samples of the tail.
-func (sc *scratch) request(sh *shape, p *page, s *telemetry.Scrape, adds []exemplars, tail []series) record {
-	r := record{message: sh.message, counts: counts{series: len(p.ends), floats: len(p.ends)}}
-	sp := span{minMs: s.TimeMs, maxMs: s.TimeMs}
-	var syms *symbols
-	if sh.message == v2 {
-		syms = newSymbols(p.syms)
-	}
-	// What is not in the page goes first, for it may bring symbols, and those stand in front.
-	var more []byte
-	wired := make([]addition, len(adds))
-	for i, a := range adds {
-		start := len(more)
-		more = appendExemplars(more, sh.message, a.samples, syms)
-		wired[i] = addition{n: a.n, wire: more[start:len(more):len(more)]}
-		r.counts.exemplars += len(a.samples)
-	}
-	start := len(more)
-	for i := range tail {
-		more = appendSeries(more, sh.message, &tail[i], syms)
-		r.counts.add(tail[i].counts())
-		sp.join(tail[i].span())
-	}
-	raw := sc.raw[:0]
-	if syms != nil {
-		raw = syms.appendTo(raw)
-	}
-	raw = p.appendTo(raw, s.Values, sh.source, s.TimeMs, wired)
-	raw = append(raw, more[start:]...)
-	r.data, sc.block = compress(sc.block, raw)
-	sc.raw = raw
-	r.minMs, r.maxMs = sp.minMs, sp.maxMs
-	return r
+	return skipped
 }

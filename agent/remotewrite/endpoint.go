@@ -1,6 +1,7 @@
 package remotewrite
 
 import (
+	"bytes"
 	"cmp"
 	"log/slog"
 	"sync"
@@ -86,16 +87,18 @@ func (ep *endpoint) limits() limits {
 // append encodes a scrape and queues it. It waits for nothing but other scrapes of the same
 // target.
 func (ep *endpoint) append(s *telemetry.Scrape) {
-	ep.settings.Load().encoder.encode(s, ep.currentMessage(), ep.limits(), func(records []record, skipped skipCounts) {
-		ep.metrics.skipped(skipped)
-		for _, r := range records {
-			ep.metrics.queued.Add(float64(r.counts.samples()))
-			for _, old := range ep.queue.Append(r) {
-				ep.lose(old)
-			}
-		}
-		ep.metrics.queue(ep.queue.Stats())
-	})
+	skipped := ep.settings.Load().encoder.encode(s, ep.currentMessage(), ep.limits(), ep.enqueue)
+	ep.metrics.skipped(skipped)
+	ep.metrics.queue(ep.queue.Stats())
+}
+
+// enqueue queues a copy of a record that an encoder lends.
+func (ep *endpoint) enqueue(r record) {
+	r.data = bytes.Clone(r.data)
+	ep.metrics.queued.Add(float64(r.counts.samples()))
+	for _, old := range ep.queue.Append(r) {
+		ep.lose(old)
+	}
 }
 
 // lose accounts for a record that the queue had no room for.

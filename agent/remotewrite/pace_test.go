@@ -69,11 +69,11 @@ func TestPace(t *testing.T) {
 // time to bisect.
 func TestCrowdedQueueIsBisectedInTime(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		r, _ := patient(t, Options{QuarantineDir: t.TempDir(), QueueBytes: 12_000}, poisoned("m3"))
+		r, _ := patient(t, Options{QuarantineDir: t.TempDir(), QueueBytes: 16_000}, poisoned("m3"))
 		r.tuning.bisectBurst = 3
 		r.tuning.bisectEvery = time.Hour
 		r.apply(config("http://example.org/write", MessageV1))
-		for i := range int64(8) { // about 1 kB each
+		for i := range int64(8) { // about 1.5 kB each
 			r.append(scrapeOf(target(fmt.Sprint("a:", i)), roundSet(i, 100), nowMs()))
 		}
 		defer r.start()()

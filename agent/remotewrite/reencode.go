@@ -8,11 +8,11 @@ type limits struct {
 	bytes   int // uncompressed
 }
 
-// Bounds of a request. Receivers take ten times as much; smaller requests lose less when one
-// is refused, and cost a receiver no noticeable wait.
+// Bounds of a request, so that a service of 10,000 series has one. Receivers take more; smaller
+// requests lose less when one is refused, and cost a receiver no noticeable wait.
 const (
-	defaultRequestSamples = 10_000
-	maxRequestBytes       = 4 << 20
+	defaultRequestSamples = 20_000
+	maxRequestBytes       = 8 << 20
 	minRequestSamples     = 100 // a receiver that refuses even this for its size gets it all the same
 )
 
@@ -52,7 +52,7 @@ func encodeSeries(all []series, m message, queued time.Time) record {
 		sp.join(all[i].span())
 	}
 	if m == v2 { // the table goes first: there are receivers that read in one pass
-		body = append(syms.appendTo(make([]byte, 0, syms.size()+len(body))), body...)
+		body = append(syms.wire, body...)
 	}
 	data, _ := compress(nil, body)
 	return record{message: m, data: data, counts: sumCounts(all), minMs: sp.minMs, maxMs: sp.maxMs, queued: queued}

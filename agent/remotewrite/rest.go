@@ -18,7 +18,7 @@ type rest struct {
 	counts counts      // of the series
 }
 
-// exemplars are those of the n-th series of a shape in one scrape.
+// exemplars are those of series n of the set in one scrape.
 type exemplars struct {
 	n       int
 	samples []exemplarSample
@@ -32,9 +32,8 @@ type restIndex struct {
 }
 
 // collect relabels the samples of s.Rest and leaves out what must not be sent: series that
-// the shape has at the same time, and timestamps that did not advance. before is the shape of
-// the scrape before, which may be nil.
-func (x *restIndex) collect(e *encoder, c *targetCache, before *shape, s *telemetry.Scrape, skipped *skipCounts) rest {
+// the shape has at the same time, and timestamps that did not advance.
+func (x *restIndex) collect(e *encoder, c *targetCache, s *telemetry.Scrape, skipped *skipCounts) rest {
 	var out rest
 	if len(s.Rest) == 0 {
 		return out
@@ -45,7 +44,7 @@ func (x *restIndex) collect(e *encoder, c *targetCache, before *shape, s *teleme
 	clear(x.at)
 	for i := range s.Rest {
 		if s.Rest[i].Kind != telemetry.KindExemplar {
-			x.sample(e, c, before, s, &s.Rest[i], &out, skipped)
+			x.sample(e, c, s, &s.Rest[i], &out, skipped)
 		}
 	}
 	if e.exemplars {
@@ -64,14 +63,14 @@ func (x *restIndex) collect(e *encoder, c *targetCache, before *shape, s *teleme
 }
 
 // sample takes one sample that is not an exemplar.
-func (x *restIndex) sample(e *encoder, c *targetCache, before *shape, s *telemetry.Scrape, in *telemetry.Sample, out *rest, skipped *skipCounts) {
+func (x *restIndex) sample(e *encoder, c *targetCache, s *telemetry.Scrape, in *telemetry.Sample, out *rest, skipped *skipCounts) {
 	if in.Kind != telemetry.KindFloat && !e.histograms {
 		skipped[skipHistogram]++
 		return
 	}
 	lset, why := c.rl.process(in.Labels)
 	if why == kept {
-		why = x.admit(c, before, s, lset, in.TimeMs, out)
+		why = x.admit(c, s, lset, in.TimeMs, out)
 	}
 	if why != kept {
 		skipped[why]++
@@ -92,8 +91,8 @@ func (x *restIndex) sample(e *encoder, c *targetCache, before *shape, s *telemet
 }
 
 // admit says whether a sample may be sent: first wins, and time only goes forward.
-func (x *restIndex) admit(c *targetCache, before *shape, s *telemetry.Scrape, lset labels.Labels, timeMs int64, out *rest) skip {
-	if _, dup := c.shape.find(lset, c.rl); dup {
+func (x *restIndex) admit(c *targetCache, s *telemetry.Scrape, lset labels.Labels, timeMs int64, out *rest) skip {
+	if _, dup := c.shape.find(lset); dup {
 		return skipDuplicate
 	}
 	x.buf = lset.Bytes(x.buf)
@@ -110,10 +109,8 @@ func (x *restIndex) admit(c *targetCache, before *shape, s *telemetry.Scrape, ls
 	if timeMs == s.TimeMs && (last == nil || last.timeMs == 0) {
 		return kept // the time of the scrape advances by itself
 	}
-	if timeMs <= c.lastMs && before != nil {
-		if _, was := before.find(lset, c.rl); was {
-			return skipRepeated // it was sent with the time of the last scrape
-		}
+	if timeMs <= c.lastMs && c.shape.was(lset) {
+		return skipRepeated // it was sent with the time of the last scrape
 	}
 	c.history.track(lset, s.TimeMs).timeMs = timeMs
 	return kept
@@ -126,7 +123,10 @@ func (x *restIndex) exemplars(c *targetCache, s *telemetry.Scrape, in *telemetry
 	if why != kept {
 		return
 	}
-	n, inShape := c.shape.find(lset, c.rl)
+	n, inShape := in.InSeries-1, c.shape.sends(in.InSeries-1)
+	if !inShape {
+		n, inShape = c.shape.find(lset)
+	}
 	x.buf = lset.Bytes(x.buf)
 	inRest := x.at[string(x.buf)]
 	if !inShape && len(inRest) == 0 {
@@ -142,7 +142,7 @@ func (x *restIndex) exemplars(c *targetCache, s *telemetry.Scrape, in *telemetry
 	switch {
 	case len(fresh) == 0:
 	case inShape:
-		out.adds = append(out.adds, exemplars{n: int(n), samples: fresh})
+		out.adds = append(out.adds, exemplars{n: n, samples: fresh})
 	default:
 		ser := &out.series[inRest[len(inRest)-1]]
 		ser.exemplars = append(ser.exemplars, fresh...)
@@ -176,18 +176,17 @@ func joined(adds []exemplars) []exemplars {
 	return out
 }
 
-// additions returns the exemplars of page i.
-func (r *rest) additions(sh *shape, i int) []exemplars {
-	first := sh.pages[i].first
-	end := first + len(sh.pages[i].ends)
-	from, _ := slices.BinarySearchFunc(r.adds, first, func(a exemplars, n int) int { return cmp.Compare(a.n, n) })
-	to, _ := slices.BinarySearchFunc(r.adds, end, func(a exemplars, n int) int { return cmp.Compare(a.n, n) })
-	return r.adds[from:to]
+// additions returns the exemplars of the series from one on and before another.
+func (r *rest) additions(from, before int) []exemplars {
+	at := func(a exemplars, n int) int { return cmp.Compare(a.n, n) }
+	i, _ := slices.BinarySearchFunc(r.adds, from, at)
+	j, _ := slices.BinarySearchFunc(r.adds, before, at)
+	return r.adds[i:j]
 }
 
-// fit says whether all the series can go in the request of a page.
-func (r *rest) fit(p *page, timeLen int, lim limits) bool {
-	return len(p.ends)+r.counts.samples() <= lim.samples && p.size(timeLen)+r.size <= lim.bytes
+// fit says whether all the series can go in the request of a group.
+func (r *rest) fit(g *group, lim limits) bool {
+	return g.kept+r.counts.samples() <= lim.samples && g.size+r.size <= lim.bytes
 }
 
 // countSamples counts what the books count.

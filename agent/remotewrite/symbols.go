@@ -10,10 +10,11 @@ import (
 // another, which it does not change: so the strings of one scrape's own samples go behind
 // those of an encoded shape.
 type symbols struct {
-	base *symbols
-	refs map[string]uint32
-	next uint32
-	wire []byte // the table as fields of a request, without those of base
+	base   *symbols
+	refs   map[string]uint32
+	next   uint32
+	wire   []byte // as fields of a request, those that nobody has taken yet, without base's
+	borrow bool   // the strings are held by others anyway
 }
 
 // newSymbols returns a table that extends base. With no base it holds the empty string
@@ -43,24 +44,11 @@ func (s *symbols) ref(v string) uint32 {
 	}
 	n := s.next
 	s.next++
-	s.refs[strings.Clone(v)] = n // v may be a small part of a large string
+	if !s.borrow {
+		v = strings.Clone(v) // it may be a small part of a large string
+	}
+	s.refs[v] = n
 	s.wire = protowire.AppendTag(s.wire, fieldV2Symbols, protowire.BytesType)
 	s.wire = protowire.AppendString(s.wire, v)
 	return n
-}
-
-// appendTo appends the whole table to a request.
-func (s *symbols) appendTo(dst []byte) []byte {
-	if s.base != nil {
-		dst = append(dst, s.base.wire...)
-	}
-	return append(dst, s.wire...)
-}
-
-// size is the length of what appendTo appends.
-func (s *symbols) size() int {
-	if s.base != nil {
-		return len(s.base.wire) + len(s.wire)
-	}
-	return len(s.wire)
 }
