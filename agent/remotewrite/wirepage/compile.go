@@ -17,12 +17,15 @@ type Compiler struct {
 	literalTimes  []int    // in src.Bytes, that are not in out yet
 
 	seen  [1 << tableBits]place // static bytes, by their first four
+	wide  [1 << tableBits]place // static bytes, by their first wideLen
 	heads [1 << headBits]uint32 // number of a segment, by the four bytes behind its time; 0: none
+	far   [1 << headBits]uint32 // number of a segment, by the wideLen bytes behind its time; 0: none
 }
 
 const (
-	tableBits = 12
+	tableBits = 11
 	headBits  = 8
+	wideLen   = 16
 )
 
 // place is where static bytes are, plus 1, and where their run ends.
@@ -38,7 +41,9 @@ func (c *Compiler) Compile(src Source) Page {
 	c.src, c.out, c.lit = src, c.out[:0], 0
 	c.values, c.times, c.nextValue, c.literalTimes = c.values[:0], c.times[:0], 0, c.literalTimes[:0]
 	clear(c.seen[:])
+	clear(c.wide[:])
 	clear(c.heads[:])
+	clear(c.far[:])
 
 	for n := 0; n <= len(src.Values); n++ {
 		begin, end := c.segment(n)
@@ -94,6 +99,13 @@ func (c *Compiler) head(n, begin, end int) (rest int) {
 		}
 		c.heads[h] = uint32(n)
 	}
+	if rest+wideLen <= end {
+		h := hashWide(b[rest:]) >> (64 - headBits)
+		if other := int(c.far[h]); other > 0 && other < n-1 {
+			try(other)
+		}
+		c.far[h] = uint32(n)
+	}
 	if from == 0 {
 		c.literalTimes = append(c.literalTimes, begin+c.src.Gap)
 		return rest
@@ -108,21 +120,35 @@ func (c *Compiler) static(i, end int) {
 	for i+4 <= end {
 		four := binary.LittleEndian.Uint32(b[i:])
 		h := hash(four) >> (32 - tableBits)
-		p := c.seen[h]
+		from, n := c.match(c.seen[h], i, end)
 		c.seen[h] = place{uint32(i) + 1, uint32(end)}
-		at := int(p.at) - 1
-		if at < 0 || i-at > maxOffset || binary.LittleEndian.Uint32(b[at:]) != four {
+		if i+wideLen <= end {
+			h := hashWide(b[i:]) >> (64 - tableBits)
+			if at, l := c.match(c.wide[h], i, end); l > n {
+				from, n = at, l
+			}
+			c.wide[h] = place{uint32(i) + 1, uint32(end)}
+		}
+		if n < 4 || n <= copyCost(i-from, n)+1 { // it would save nothing
 			i++
 			continue
 		}
-		n := 4 + matchLen(b[at+4:p.end], b[i+4:end])
-		if n <= copyCost(i-at, n)+1 { // it would save nothing
-			i++
-			continue
-		}
-		c.copy(i, at, n)
+		c.copy(i, from, n)
 		i += n
 	}
+}
+
+// match returns how many bytes at i are those at a place as well.
+func (c *Compiler) match(p place, i, end int) (from, n int) {
+	from = int(p.at) - 1
+	if from < 0 || i-from > maxOffset {
+		return 0, 0
+	}
+	return from, matchLen(c.src.Bytes[from:p.end], c.src.Bytes[i:end])
+}
+
+func hashWide(b []byte) uint64 {
+	return (binary.LittleEndian.Uint64(b)*0x9e3779b97f4a7c15 ^ binary.LittleEndian.Uint64(b[8:])) * 0xff51afd7ed558ccd
 }
 
 func hash(four uint32) uint32 { return four * 0x9e3779b1 }
