@@ -20,6 +20,7 @@ type worker struct {
 	former   reader
 	affected map[uint32]struct{} // hashes that several series had, of which some came or went
 
+	rest   restIndex
 	out    []byte // a request
 	more   []byte // what is in no page
 	plain  []byte // a page that is taken apart

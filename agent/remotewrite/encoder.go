@@ -46,7 +46,6 @@ type targetCache struct {
 	shape   shape // of the last scrape
 	lastMs  int64 // of the last scrape
 	history history
-	rest    restIndex
 }
 
 // Caches of targets that were not scraped for this long are let go.
@@ -112,7 +111,7 @@ func (e *encoder) encode(s *telemetry.Scrape, m message, lim limits, put func(re
 	sh := &c.shape
 	sh.follow(w, s, m, lim)
 	skipped = sh.skipped
-	rest := c.rest.collect(e, c, s, &skipped)
+	rest := w.rest.collect(e, c, s, &skipped)
 	sh.forget()
 	last := sh.lastGroup()
 	for _, g := range sh.groups {

@@ -24,11 +24,39 @@ type exemplars struct {
 	samples []exemplarSample
 }
 
-// restIndex finds the series of one scrape's rest by their labels. It is used again for the
-// next scrape.
+// restIndex finds the series of one scrape's rest by their labels. Its memory is used again
+// for the next scrape of any target.
 type restIndex struct {
-	at  map[string][]int // bytes of the final labels -> indexes in rest.series
-	buf []byte
+	last   map[uint32]int // hash of the final labels -> index in series, of the last that has it
+	before []int          // of each series: the one before it with the same hash, or -1
+	series []series
+	labels []label
+	floats []float
+}
+
+// maxRest bounds how many series memory is kept for.
+const maxRest = 4096
+
+// reset forgets the series of the scrape before, and the memory for very many.
+func (x *restIndex) reset() {
+	if len(x.series) > maxRest || x.last == nil {
+		*x = restIndex{last: make(map[uint32]int)}
+		return
+	}
+	clear(x.last)
+	clear(x.series)
+	clear(x.labels)
+	x.before, x.series, x.labels, x.floats = x.before[:0], x.series[:0], x.labels[:0], x.floats[:0]
+}
+
+// each calls fn for the series with these labels, the last one first, until it returns false.
+func (x *restIndex) each(h uint32, ls []label, fn func(i int) bool) {
+	i, ok := x.last[h]
+	for ; ok && i >= 0; i = x.before[i] {
+		if slices.Equal(x.series[i].labels, ls) && !fn(i) {
+			return
+		}
+	}
 }
 
 // collect relabels the samples of s.Rest and leaves out what must not be sent: series that
@@ -38,15 +66,13 @@ func (x *restIndex) collect(e *encoder, c *targetCache, s *telemetry.Scrape, ski
 	if len(s.Rest) == 0 {
 		return out
 	}
-	if x.at == nil {
-		x.at = make(map[string][]int)
-	}
-	clear(x.at)
+	x.reset()
 	for i := range s.Rest {
 		if s.Rest[i].Kind != telemetry.KindExemplar {
-			x.sample(e, c, s, &s.Rest[i], &out, skipped)
+			x.sample(e, c, s, &s.Rest[i], skipped)
 		}
 	}
+	out.series = x.series
 	if e.exemplars {
 		for i := range s.Rest {
 			if len(s.Rest[i].Exemplars) > 0 {
@@ -63,43 +89,56 @@ func (x *restIndex) collect(e *encoder, c *targetCache, s *telemetry.Scrape, ski
 }
 
 // sample takes one sample that is not an exemplar.
-func (x *restIndex) sample(e *encoder, c *targetCache, s *telemetry.Scrape, in *telemetry.Sample, out *rest, skipped *skipCounts) {
+func (x *restIndex) sample(e *encoder, c *targetCache, s *telemetry.Scrape, in *telemetry.Sample, skipped *skipCounts) {
 	if in.Kind != telemetry.KindFloat && !e.histograms {
 		skipped[skipHistogram]++
 		return
 	}
 	lset, why := c.rl.process(in.Labels)
+	var h uint32
+	start := len(x.labels)
 	if why == kept {
-		why = x.admit(c, s, lset, in.TimeMs, out)
+		h = c.rl.hashOf(lset)
+		x.labels = appendLabels(x.labels, lset)
+		why = x.admit(c, s, lset, h, x.labels[start:], in.TimeMs)
 	}
 	if why != kept {
+		x.labels = x.labels[:start]
 		skipped[why]++
 		return
 	}
-	ser := series{labels: appendLabels(nil, lset), metadata: metadataOf(in.Metadata)}
+	ser := series{labels: slices.Clip(x.labels[start:]), metadata: metadataOf(in.Metadata)}
 	switch in.Kind {
 	case telemetry.KindHistogram:
 		ser.histograms = []histogramSample{{wire: appendHistogram(nil, in.Histogram, in.TimeMs), timeMs: in.TimeMs}}
 	case telemetry.KindFloatHistogram:
 		ser.histograms = []histogramSample{{wire: appendFloatHistogram(nil, in.FloatHistogram, in.TimeMs), timeMs: in.TimeMs}}
 	default:
-		ser.floats = []float{{value: in.Value, timeMs: in.TimeMs}}
+		x.floats = append(x.floats, float{value: in.Value, timeMs: in.TimeMs})
+		ser.floats = slices.Clip(x.floats[len(x.floats)-1:])
 	}
-	x.buf = lset.Bytes(x.buf)
-	x.at[string(x.buf)] = append(x.at[string(x.buf)], len(out.series))
-	out.series = append(out.series, ser)
+	before, ok := x.last[h]
+	if !ok {
+		before = -1
+	}
+	x.last[h] = len(x.series)
+	x.before = append(x.before, before)
+	x.series = append(x.series, ser)
 }
 
 // admit says whether a sample may be sent: first wins, and time only goes forward.
-func (x *restIndex) admit(c *targetCache, s *telemetry.Scrape, lset labels.Labels, timeMs int64, out *rest) skip {
-	if _, dup := c.shape.find(lset); dup {
+func (x *restIndex) admit(c *targetCache, s *telemetry.Scrape, lset labels.Labels, h uint32, ls []label, timeMs int64) (why skip) {
+	if _, dup := c.shape.findHash(h, lset); dup {
 		return skipDuplicate
 	}
-	x.buf = lset.Bytes(x.buf)
-	for _, i := range x.at[string(x.buf)] {
-		if sp := out.series[i].span(); timeMs <= sp.maxMs {
-			return skipDuplicate
+	x.each(h, ls, func(i int) bool {
+		if timeMs <= x.series[i].span().maxMs {
+			why = skipDuplicate
 		}
+		return why == kept
+	})
+	if why != kept {
+		return why
 	}
 	last := c.history.get(lset)
 	if last != nil && timeMs <= last.timeMs {
@@ -127,10 +166,15 @@ func (x *restIndex) exemplars(c *targetCache, s *telemetry.Scrape, in *telemetry
 	if !inShape {
 		n, inShape = c.shape.find(lset)
 	}
-	x.buf = lset.Bytes(x.buf)
-	inRest := x.at[string(x.buf)]
-	if !inShape && len(inRest) == 0 {
-		return
+	inRest := -1
+	if !inShape {
+		x.each(c.rl.hashOf(lset), appendLabels(nil, lset), func(i int) bool {
+			inRest = i
+			return false
+		})
+		if inRest < 0 {
+			return
+		}
 	}
 	last := c.history.track(lset, s.TimeMs)
 	var fresh []exemplarSample
@@ -144,7 +188,7 @@ func (x *restIndex) exemplars(c *targetCache, s *telemetry.Scrape, in *telemetry
 	case inShape:
 		out.adds = append(out.adds, exemplars{n: n, samples: fresh})
 	default:
-		ser := &out.series[inRest[len(inRest)-1]]
+		ser := &out.series[inRest]
 		ser.exemplars = append(ser.exemplars, fresh...)
 	}
 }

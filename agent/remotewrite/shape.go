@@ -134,7 +134,11 @@ func (sh *shape) tally() {
 // find returns the index in the set of the series whose final labels are lset. Labels are not
 // kept for this: on a hit, which is rare, those of the series are made again to compare them.
 func (sh *shape) find(lset labels.Labels) (n int, ok bool) {
-	h := sh.rl.hashOf(lset)
+	return sh.findHash(sh.rl.hashOf(lset), lset)
+}
+
+// findHash is find where the hash is known.
+func (sh *shape) findHash(h uint32, lset labels.Labels) (n int, ok bool) {
 	if !sh.index.has(h) {
 		return 0, false
 	}

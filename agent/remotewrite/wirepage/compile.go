@@ -78,10 +78,12 @@ func (c *Compiler) segment(n int) (begin, end int) {
 func (c *Compiler) head(n, begin, end int) (rest int) {
 	b := c.src.Bytes
 	rest = begin + c.src.Gap + c.src.TimeLen
+	// The last segment that has more bytes behind its time like those of this one is the best,
+	// the last of all the worst.
 	from, most := 0, max(4, rest-begin)-1
 	try := func(other int) {
 		at, limit := c.segment(other)
-		if begin-at > maxOffset {
+		if other == 0 || from > 0 || begin-at > maxOffset {
 			return
 		}
 		// The times are alike, whatever they are, since they are equally far behind the values.
@@ -89,23 +91,17 @@ func (c *Compiler) head(n, begin, end int) (rest int) {
 			from, most = at, l
 		}
 	}
-	if n > 1 {
-		try(n - 1)
+	if rest+wideLen <= end {
+		h := hashWide(b[rest:]) >> (64 - headBits)
+		try(int(c.far[h]))
+		c.far[h] = uint32(n)
 	}
 	if rest+4 <= end {
 		h := hash(binary.LittleEndian.Uint32(b[rest:])) >> (32 - headBits)
-		if other := int(c.heads[h]); other > 0 && other < n-1 {
-			try(other)
-		}
+		try(int(c.heads[h]))
 		c.heads[h] = uint32(n)
 	}
-	if rest+wideLen <= end {
-		h := hashWide(b[rest:]) >> (64 - headBits)
-		if other := int(c.far[h]); other > 0 && other < n-1 {
-			try(other)
-		}
-		c.far[h] = uint32(n)
-	}
+	try(n - 1)
 	if from == 0 {
 		c.literalTimes = append(c.literalTimes, begin+c.src.Gap)
 		return rest
@@ -119,16 +115,20 @@ func (c *Compiler) static(i, end int) {
 	b := c.src.Bytes
 	for i+4 <= end {
 		four := binary.LittleEndian.Uint32(b[i:])
-		h := hash(four) >> (32 - tableBits)
-		from, n := c.match(c.seen[h], i, end)
-		c.seen[h] = place{uint32(i) + 1, uint32(end)}
+		here := place{uint32(i) + 1, uint32(end)}
+		from, n := 0, 0
 		if i+wideLen <= end {
 			h := hashWide(b[i:]) >> (64 - tableBits)
-			if at, l := c.match(c.wide[h], i, end); l > n {
+			from, n = c.match(c.wide[h], i, end)
+			c.wide[h] = here
+		}
+		h := hash(four) >> (32 - tableBits)
+		if n < wideLen {
+			if at, l := c.match(c.seen[h], i, end); l > n {
 				from, n = at, l
 			}
-			c.wide[h] = place{uint32(i) + 1, uint32(end)}
 		}
+		c.seen[h] = here
 		if n < 4 || n <= copyCost(i-from, n)+1 { // it would save nothing
 			i++
 			continue
