@@ -50,7 +50,7 @@ func (g *group) clearSymbols(sh *shape) {
 
 // full says whether so many series of one block should go in another group.
 func (g *group) full(series, perGroup int, lim limits) bool {
-	return g.kept >= perGroup || g.size+g.pending() > lim.bytes ||
+	return g.kept >= perGroup || g.size+g.pending() > lim.bytes/8*7 || // a block more takes the rest
 		series <= perGroup/2 && g.kept+series > lim.samples
 }
 

@@ -92,14 +92,14 @@ func newPage(g *group, b *telemetry.Block, from, to int) *page {
 	return &page{group: g, block: b, from: from, to: to, hashes: make([]uint32, 0, to-from)}
 }
 
-// compile makes a page of the series of a block from one on: of up to so many of them, and
-// of no more than the request of the group has room for.
+// compile makes a page of the series of a block from one on: of up to so many of them, and if
+// they are large of no more than the request of the group has room for.
 func (w *worker) compile(sh *shape, g *group, b *telemetry.Block, from, samples int) *page {
 	p := newPage(g, b, from, b.Len())
 	w.begin()
 	i := from
 	for ; i < b.Len() && len(w.values) < samples; i++ {
-		if g.size+g.pending()+len(w.raw) > sh.lim.bytes && g.kept+len(w.values) > 0 {
+		if len(w.raw) > sh.lim.bytes/8 && g.size+g.pending()+len(w.raw) > sh.lim.bytes && g.kept+len(w.values) > 0 {
 			break
 		}
 		why, h := w.look(sh, p, i)

@@ -189,9 +189,9 @@ func naive(s *telemetry.Scrape, m message, rl *relabeller) (want []plain, skippe
 // TestPages holds what goes out of pages that live through many changes against the simplest
 // encoding of the plain values, and against pages that are made anew each time for the rest.
 func TestPages(t *testing.T) {
-	steps := 60
+	steps := 40
 	if testing.Short() {
-		steps = 20
+		steps = 15
 	}
 	for name, c := range map[string]struct {
 		external labels.Labels

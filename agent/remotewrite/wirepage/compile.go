@@ -53,8 +53,13 @@ func (c *Compiler) Compile(src Source) Page {
 		c.static(begin, end)
 	}
 	c.flush(len(src.Bytes))
+	block := make([]byte, 0, binary.MaxVarintLen32+len(c.out))
+	block = binary.AppendUvarint(block, uint64(len(src.Bytes)))
+	start := len(block)
+	block = append(block, c.out...)
 	return Page{
-		elements: slices.Clone(c.out),
+		block:    block,
+		elements: block[start:],
 		length:   len(src.Bytes),
 		values:   slices.Clone(c.values),
 		times:    slices.Clone(c.times),

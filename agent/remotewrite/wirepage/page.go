@@ -21,7 +21,8 @@ type Source struct {
 // Page is a piece of a snappy block with holes for values and times. It is immutable and safe
 // for concurrent use.
 type Page struct {
-	elements []byte
+	block    []byte   // by itself: the length of the page and its elements
+	elements []byte   // the end of block
 	length   int      // uncompressed
 	values   []uint32 // where they are in elements
 	times    []uint32 // where the literals of times are
@@ -54,8 +55,7 @@ func (p *Page) Append(dst []byte, values []float64, time []byte) []byte {
 
 // Bytes returns the bytes that the page was compiled from, in dst if they fit.
 func (p *Page) Bytes(dst []byte) ([]byte, error) {
-	block := binary.AppendUvarint(make([]byte, 0, binary.MaxVarintLen32+len(p.elements)), uint64(p.length))
-	raw, err := snappy.Decode(dst[:cap(dst)], append(block, p.elements...))
+	raw, err := snappy.Decode(dst[:cap(dst)], p.block)
 	if err != nil {
 		return nil, fmt.Errorf("read page: %w", err)
 	}

@@ -147,7 +147,7 @@ func TestCompileCompresses(t *testing.T) {
 func TestBytesOfADamagedPage(t *testing.T) {
 	c := new(Compiler)
 	p := c.Compile(source([]byte{0x10}, 6, []byte("some bytes"), []byte("more bytes")))
-	p.length++
+	p.block[0]++
 	if _, err := p.Bytes(nil); err == nil {
 		t.Error("a page that is too short is read without an error")
 	}
