@@ -13,7 +13,7 @@ const maxTracked = 20_000
 // exemplars. A service goes on showing such a sample until it has a newer one, and it must
 // not be sent again with every scrape. All other series share the time of their scrape.
 type history struct {
-	series map[string]*lastSent // by the bytes of the final labels
+	series map[string]*lastSent // by the key of the final labels
 	buf    []byte
 	swept  int64 // time of the scrape that last let go of what is no longer seen
 }
@@ -25,18 +25,18 @@ type lastSent struct {
 }
 
 // get returns what is remembered of a series, or nil.
-func (h *history) get(lset labels.Labels) *lastSent {
+func (h *history) get(ls []label) *lastSent {
 	if len(h.series) == 0 {
 		return nil
 	}
-	h.buf = lset.Bytes(h.buf)
+	h.buf = appendKey(h.buf[:0], ls)
 	return h.series[string(h.buf)]
 }
 
 // track returns what is remembered of a series, to be changed. What is beyond the bound is
 // not remembered.
-func (h *history) track(lset labels.Labels, scrapeMs int64) *lastSent {
-	if l := h.get(lset); l != nil {
+func (h *history) track(ls []label, scrapeMs int64) *lastSent {
+	if l := h.get(ls); l != nil {
 		l.seenMs = scrapeMs
 		return l
 	}
@@ -51,7 +51,7 @@ func (h *history) track(lset labels.Labels, scrapeMs int64) *lastSent {
 	if h.series == nil {
 		h.series = make(map[string]*lastSent)
 	}
-	h.buf = lset.Bytes(h.buf)
+	h.buf = appendKey(h.buf[:0], ls)
 	h.series[string(h.buf)] = l
 	return l
 }

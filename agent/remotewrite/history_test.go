@@ -11,7 +11,7 @@ import (
 
 func TestHistoryForgets(t *testing.T) {
 	var h history
-	name := func(i int) labels.Labels { return labels.FromStrings("__name__", fmt.Sprint("m", i)) }
+	name := func(i int) []label { return []label{{"__name__", fmt.Sprint("m", i)}} }
 	for i := range maxTracked + 10 {
 		h.track(name(i), t0).timeMs = 5
 	}

@@ -1,8 +1,6 @@
 package remotewrite
 
 import (
-	"encoding/binary"
-
 	"github.com/cespare/xxhash/v2"
 	"github.com/prometheus/common/model"
 	"github.com/prometheus/prometheus/model/labels"
@@ -60,36 +58,63 @@ func (r *relabeller) series(dst []label, b *telemetry.Block, i int) ([]label, sk
 	if len(r.rules) > 0 {
 		return r.processed(dst, b.At(i))
 	}
-	start, ext, empty := len(dst), r.external, false
-	b.Each(i, func(l labels.Label) {
-		for len(ext) > 0 && ext[0].Name <= l.Name {
-			if ext[0].Name < l.Name {
-				dst = append(dst, label{ext[0].Name, ext[0].Value})
-			}
-			ext = ext[1:]
-		}
-		empty = empty || l.Value == ""
-		dst = append(dst, label{l.Name, l.Value})
-	})
-	if empty {
-		return r.processed(dst[:start], b.At(i))
+	m := merger{dst: dst, external: r.external}
+	b.Each(i, m.add)
+	if m.empty {
+		return r.processed(dst, b.At(i))
 	}
-	for _, l := range ext {
-		dst = append(dst, label{l.Name, l.Value})
+	return m.end(len(dst))
+}
+
+// labels is series for labels that are in no block.
+func (r *relabeller) labels(dst []label, in labels.Labels) ([]label, skip) {
+	if len(r.rules) > 0 {
+		return r.processed(dst, in)
+	}
+	m := merger{dst: dst, external: r.external}
+	in.Range(m.add)
+	if m.empty {
+		return r.processed(dst, in)
+	}
+	return m.end(len(dst))
+}
+
+// merger puts external labels among those of a series.
+type merger struct {
+	dst      []label
+	external []labels.Label // those to come
+	empty    bool           // a label is, which is not simple
+}
+
+func (m *merger) add(l labels.Label) {
+	for len(m.external) > 0 && m.external[0].Name <= l.Name {
+		if e := m.external[0]; e.Name < l.Name {
+			m.dst = append(m.dst, label{e.Name, e.Value})
+		}
+		m.external = m.external[1:]
+	}
+	m.empty = m.empty || l.Value == ""
+	m.dst = append(m.dst, label{l.Name, l.Value})
+}
+
+// end returns the labels, which begin at start, if they may be sent.
+func (m *merger) end(start int) ([]label, skip) {
+	for _, l := range m.external {
+		m.dst = append(m.dst, label{l.Name, l.Value})
 	}
 	named := false
-	for _, l := range dst[start:] {
+	for _, l := range m.dst[start:] {
 		if l.name == model.MetricNameLabel {
 			named = true
 		}
 		if !model.UTF8Validation.IsValidLabelName(l.name) || !model.LabelValue(l.value).IsValid() {
-			return dst[:start], skipInvalid
+			return m.dst[:start], skipInvalid
 		}
 	}
 	if !named {
-		return dst[:start], skipInvalid
+		return m.dst[:start], skipInvalid
 	}
-	return dst, kept
+	return m.dst, kept
 }
 
 func (r *relabeller) processed(dst []label, in labels.Labels) ([]label, skip) {
@@ -102,28 +127,7 @@ func (r *relabeller) processed(dst []label, in labels.Labels) ([]label, skip) {
 
 // hash is that of final labels; never 0. So few bits are alike now and then: labels tell.
 func (r *relabeller) hash(ls []label) uint32 {
-	r.key = r.key[:0]
-	for _, l := range ls {
-		r.appendKey(l.name, l.value)
-	}
-	return r.sum()
-}
-
-// hashOf is hash of labels in another form.
-func (r *relabeller) hashOf(lset labels.Labels) uint32 {
-	r.key = r.key[:0]
-	lset.Range(func(l labels.Label) { r.appendKey(l.Name, l.Value) })
-	return r.sum()
-}
-
-func (r *relabeller) appendKey(name, value string) {
-	r.key = binary.AppendUvarint(r.key, uint64(len(name)))
-	r.key = append(r.key, name...)
-	r.key = binary.AppendUvarint(r.key, uint64(len(value)))
-	r.key = append(r.key, value...)
-}
-
-func (r *relabeller) sum() uint32 {
+	r.key = appendKey(r.key[:0], ls)
 	h := uint32(xxhash.Sum64(r.key))
 	if r.modulo > 0 {
 		h %= r.modulo

@@ -5,7 +5,6 @@ import (
 	"slices"
 
 	"github.com/prometheus/prometheus/model/exemplar"
-	"github.com/prometheus/prometheus/model/labels"
 
 	"outrider/telemetry"
 )
@@ -94,13 +93,15 @@ func (x *restIndex) sample(e *encoder, c *targetCache, s *telemetry.Scrape, in *
 		skipped[skipHistogram]++
 		return
 	}
-	lset, why := c.rl.process(in.Labels)
-	var h uint32
-	start := len(x.labels)
+	var (
+		why   skip
+		h     uint32
+		start = len(x.labels)
+	)
+	x.labels, why = c.rl.labels(x.labels, in.Labels)
 	if why == kept {
-		h = c.rl.hashOf(lset)
-		x.labels = appendLabels(x.labels, lset)
-		why = x.admit(c, s, lset, h, x.labels[start:], in.TimeMs)
+		h = c.rl.hash(x.labels[start:])
+		why = x.admit(c, s, h, x.labels[start:], in.TimeMs)
 	}
 	if why != kept {
 		x.labels = x.labels[:start]
@@ -127,8 +128,8 @@ func (x *restIndex) sample(e *encoder, c *targetCache, s *telemetry.Scrape, in *
 }
 
 // admit says whether a sample may be sent: first wins, and time only goes forward.
-func (x *restIndex) admit(c *targetCache, s *telemetry.Scrape, lset labels.Labels, h uint32, ls []label, timeMs int64) (why skip) {
-	if _, dup := c.shape.findHash(h, lset); dup {
+func (x *restIndex) admit(c *targetCache, s *telemetry.Scrape, h uint32, ls []label, timeMs int64) (why skip) {
+	if _, dup := c.shape.find(h, ls); dup {
 		return skipDuplicate
 	}
 	x.each(h, ls, func(i int) bool {
@@ -140,7 +141,7 @@ func (x *restIndex) admit(c *targetCache, s *telemetry.Scrape, lset labels.Label
 	if why != kept {
 		return why
 	}
-	last := c.history.get(lset)
+	last := c.history.get(ls)
 	if last != nil && timeMs <= last.timeMs {
 		last.seenMs = s.TimeMs
 		return skipRepeated
@@ -148,27 +149,28 @@ func (x *restIndex) admit(c *targetCache, s *telemetry.Scrape, lset labels.Label
 	if timeMs == s.TimeMs && (last == nil || last.timeMs == 0) {
 		return kept // the time of the scrape advances by itself
 	}
-	if timeMs <= c.lastMs && c.shape.was(lset) {
+	if timeMs <= c.lastMs && c.shape.was(h, ls) {
 		return skipRepeated // it was sent with the time of the last scrape
 	}
-	c.history.track(lset, s.TimeMs).timeMs = timeMs
+	c.history.track(ls, s.TimeMs).timeMs = timeMs
 	return kept
 }
 
 // exemplars takes those of one sample, for a series that the shape or the rest holds. 2.0
 // has no place for an exemplar without a sample.
 func (x *restIndex) exemplars(c *targetCache, s *telemetry.Scrape, in *telemetry.Sample, out *rest) {
-	lset, why := c.rl.process(in.Labels)
+	ls, why := c.rl.labels(nil, in.Labels)
 	if why != kept {
 		return
 	}
+	h := c.rl.hash(ls)
 	n, inShape := in.InSeries-1, c.shape.sends(in.InSeries-1)
 	if !inShape {
-		n, inShape = c.shape.find(lset)
+		n, inShape = c.shape.find(h, ls)
 	}
 	inRest := -1
 	if !inShape {
-		x.each(c.rl.hashOf(lset), appendLabels(nil, lset), func(i int) bool {
+		x.each(h, ls, func(i int) bool {
 			inRest = i
 			return false
 		})
@@ -176,7 +178,7 @@ func (x *restIndex) exemplars(c *targetCache, s *telemetry.Scrape, in *telemetry
 			return
 		}
 	}
-	last := c.history.track(lset, s.TimeMs)
+	last := c.history.track(ls, s.TimeMs)
 	var fresh []exemplarSample
 	for _, ex := range sortedExemplars(in) {
 		if last.fresh(ex) {

@@ -87,8 +87,10 @@ func labelsSize(ls []label) int {
 }
 
 // appendKey appends what tells the series from all others.
-func (s *series) appendKey(dst []byte) []byte {
-	for _, l := range s.labels {
+func (s *series) appendKey(dst []byte) []byte { return appendKey(dst, s.labels) }
+
+func appendKey(dst []byte, ls []label) []byte {
+	for _, l := range ls {
 		dst = binary.AppendUvarint(dst, uint64(len(l.name)))
 		dst = append(dst, l.name...)
 		dst = binary.AppendUvarint(dst, uint64(len(l.value)))

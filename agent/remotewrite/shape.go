@@ -3,7 +3,6 @@ package remotewrite
 import (
 	"slices"
 
-	"github.com/prometheus/prometheus/model/labels"
 	"google.golang.org/protobuf/encoding/protowire"
 
 	"outrider/agent/remotewrite/wirepage"
@@ -131,24 +130,20 @@ func (sh *shape) tally() {
 	}
 }
 
-// find returns the index in the set of the series whose final labels are lset. Labels are not
-// kept for this: on a hit, which is rare, those of the series are made again to compare them.
-func (sh *shape) find(lset labels.Labels) (n int, ok bool) {
-	return sh.findHash(sh.rl.hashOf(lset), lset)
-}
-
-// findHash is find where the hash is known.
-func (sh *shape) findHash(h uint32, lset labels.Labels) (n int, ok bool) {
+// find returns the index in the set of the series whose final labels are ls, of which h is the
+// hash. Labels are not kept for this: on a hit, which is rare, those of the series are made
+// again to compare them.
+func (sh *shape) find(h uint32, ls []label) (n int, ok bool) {
 	if !sh.index.has(h) {
 		return 0, false
 	}
-	return sh.findIn(sh.pages, h, lset)
+	return sh.findIn(sh.pages, h, ls)
 }
 
-func (sh *shape) findIn(pages []*page, h uint32, lset labels.Labels) (n int, ok bool) {
+func (sh *shape) findIn(pages []*page, h uint32, ls []label) (n int, ok bool) {
 	for _, p := range pages {
 		for i, have := range p.hashes {
-			if have == h && p.reason(i) == kept && sh.is(p, i, lset) {
+			if have == h && p.reason(i) == kept && sh.is(p, i, ls) {
 				return p.start + i, true
 			}
 		}
@@ -156,9 +151,9 @@ func (sh *shape) findIn(pages []*page, h uint32, lset labels.Labels) (n int, ok 
 	return 0, false
 }
 
-func (sh *shape) is(p *page, i int, lset labels.Labels) bool {
-	have, why := sh.rl.process(p.block.At(p.from + i))
-	return why == kept && labels.Equal(have, lset)
+func (sh *shape) is(p *page, i int, ls []label) bool {
+	have, why := sh.rl.series(nil, p.block, p.from+i)
+	return why == kept && slices.Equal(have, ls)
 }
 
 // sends says whether series n of the set is sent, not left out.
@@ -175,7 +170,7 @@ func (sh *shape) sends(n int) bool {
 }
 
 // was says whether the set before this one had a series that this one has not.
-func (sh *shape) was(lset labels.Labels) bool {
+func (sh *shape) was(h uint32, ls []label) bool {
 	if len(sh.gone) == 0 {
 		return false
 	}
@@ -188,10 +183,9 @@ func (sh *shape) was(lset labels.Labels) bool {
 			}
 		}
 	}
-	h := sh.rl.hashOf(lset)
 	if !sh.goneHash.has(h) {
 		return false
 	}
-	_, was := sh.findIn(sh.gone, h, lset)
+	_, was := sh.findIn(sh.gone, h, ls)
 	return was
 }
