@@ -54,7 +54,7 @@ func newRequest(client *http.Client, u *url.URL, cfg *Config) (*request, error) 
 // newClient makes a client for one target: its connection is kept between scrapes and belongs
 // to nobody else.
 func newClient(job *Job, userAgent string) (*http.Client, error) {
-	return promconfig.NewClientFromConfig(job.Config.HTTPClient, job.Name, promconfig.WithUserAgent(userAgent))
+	return promconfig.NewClientFromConfig(job.Config.HTTPClient, job.Name, promconfig.WithUserAgent(userAgent), promconfig.WithDialContextFunc(dialPatiently()))
 }
 
 // fetch asks for the exposition. All of it has to arrive within the timeout.
