@@ -1,6 +1,7 @@
 package scrape
 
 import (
+	"fmt"
 	"math"
 	"strconv"
 	"strings"
@@ -66,5 +67,42 @@ func checkValue(t *testing.T, text string) {
 	}
 	if math.Float64bits(got) != math.Float64bits(want) {
 		t.Fatalf("%q: %v (%x), want %v (%x)", text, got, math.Float64bits(got), want, math.Float64bits(want))
+	}
+}
+
+// TestShortNatural tries all numbers of some length, and what is almost one.
+func TestShortNatural(t *testing.T) {
+	check := func(text string) {
+		t.Helper()
+		want, size := 0.0, -1
+		digits, _, found := strings.Cut(text[2:], "\n")
+		if found && len(digits) >= 1 && len(digits) <= 7 && len(text) >= 10 && strings.Trim(digits, "0123456789") == "" {
+			want, _ = strconv.ParseFloat(digits, 64)
+			size = len(digits)
+		}
+		if got, n := shortNatural([]byte(text), 2); got != want || n != size {
+			t.Fatalf("%q: %v, %d, want %v, %d", text, got, n, want, size)
+		}
+	}
+	for n := range 10_000_000 {
+		if n > 20_000 && n%997 != 0 {
+			continue
+		}
+		for _, format := range []string{"%d", "%07d", "%04d"} {
+			check("} " + fmt.Sprintf(format, n) + "\nmore_of_it")
+		}
+	}
+	for c := range 256 {
+		for pos := range 8 {
+			b := []byte("} 1234567\nmore")
+			b[2+pos] = byte(c)
+			check(string(b))
+			b = []byte("} 123\n4567more")
+			b[2+pos] = byte(c)
+			check(string(b))
+		}
+	}
+	for _, text := range []string{"} ", "} \n", "} 1\n", "} 12345\n1", "} 123456\n1", "} 12345678\n", "} 1234567\n", "} \n\n\n\n\n\n\n\n\n\n"} {
+		check(text)
 	}
 }

@@ -138,42 +138,62 @@ func (st *state) follow(contentType string) *follower {
 func (f *follower) take(buf []byte) (ok bool) { return f.run(buf, false) }
 
 func (f *follower) run(buf []byte, last bool) (ok bool) {
-	o, cols, values := f.st.outline, f.st.layout.cols, f.st.values
-	for f.unit < len(o.shared) {
-		shared, own := int(o.shared[f.unit]), int(o.own[f.unit])
-		end := f.pos + shared + own
+	o := f.st.outline
+	values := f.st.values
+	n := len(o.shared)
+	shareds, owns, cols := o.shared[:n], o.own[:n], f.st.layout.cols[:n]
+	u, pos, before, text := f.unit, f.pos, f.before, o.text[f.text:]
+	ok = true
+	for u < n {
+		shared, own := int(shareds[u]), int(owns[u])
+		middle := pos + shared
+		end := middle + own
 		if end+maxValueLen >= len(buf) {
 			if !last {
-				return true
+				break
 			}
 			if end > len(buf) {
-				return false
+				ok = false
+				break
 			}
 		}
-		text := o.text[f.text : f.text+own]
-		if string(buf[f.pos:f.pos+shared]) != string(buf[f.before:f.before+shared]) || string(buf[f.pos+shared:end]) != string(text) {
-			return false
+		if string(buf[middle:end]) != string(text[:own]) || string(buf[pos:middle]) != string(buf[before:before+shared]) {
+			ok = false
+			break
 		}
-		n := bytes.IndexByte(buf[end:min(end+maxValueLen+1, len(buf))], '\n')
-		if n < 0 {
-			return false
+		v, size := shortNatural(buf, end)
+		if size < 0 {
+			if v, size = lineValue(buf[end:min(end+maxValueLen+1, len(buf))]); size < 0 {
+				ok = false
+				break
+			}
 		}
-		v, ok := parseValue(buf[end : end+n])
-		if !ok {
-			return false
-		}
-		if col := cols[f.unit]; col >= 0 {
+		if col := cols[u]; col >= 0 {
 			values[col] = v
 		}
-		f.before = f.pos
+		before = pos
 		if shared == 0 { // there may be metadata in front of the line
-			f.before += bytes.LastIndexByte(text, '\n') + 1
+			before += bytes.LastIndexByte(text[:own], '\n') + 1
 		}
-		f.pos = end + n + 1
-		f.text += own
-		f.unit++
+		pos = end + size + 1
+		text = text[own:]
+		u++
 	}
-	return true
+	f.unit, f.pos, f.before, f.text = u, pos, before, len(o.text)-len(text)
+	return ok
+}
+
+// lineValue reads the value that a line ends with, and says how long it is; -1 for none.
+func lineValue(b []byte) (v float64, size int) {
+	size = bytes.IndexByte(b, '\n')
+	if size < 0 {
+		return 0, -1
+	}
+	v, ok := parseValue(b[:size])
+	if !ok {
+		return 0, -1
+	}
+	return v, size
 }
 
 // shift moves what is still needed of the buffer to its beginning.

@@ -1,7 +1,9 @@
 package scrape
 
 import (
+	"encoding/binary"
 	"math"
+	"math/bits"
 	"strconv"
 	"unsafe"
 
@@ -111,4 +113,29 @@ func parseExponent(b []byte) (e, n int, ok bool) {
 		e = -e
 	}
 	return e, n, n > digits
+}
+
+// shortNatural reads one to seven digits at pos of b, with a line feed behind them, all at
+// once: most values are such. size is their number, -1 where there is something else.
+func shortNatural(b []byte, pos int) (v float64, size int) {
+	const each = 0x0101010101010101
+	if pos+8 > len(b) {
+		return 0, -1
+	}
+	x := binary.LittleEndian.Uint64(b[pos:])
+	feeds := x ^ '\n'*each
+	feeds = (feeds - each) &^ feeds & (0x80 * each) // the lowest bit that is set is right
+	n := bits.TrailingZeros64(feeds) / 8
+	if n == 0 || n == 8 {
+		return 0, -1
+	}
+	x -= '0' * each // below the line feed there is no borrow where all are digits
+	x <<= 64 - 8*n  // what is missing in front counts as zeros
+	if (x|(x+0x76*each))&(0x80*each) != 0 {
+		return 0, -1
+	}
+	// Pairs, then fours, then all eight of them.
+	x = x*10 + x>>8
+	x = ((x&0x000000ff000000ff)*(100+1000000<<32) + (x>>16&0x000000ff000000ff)*(1+10000<<32)) >> 32
+	return float64(x), n
 }
