@@ -7,7 +7,7 @@ VERSION    ?= $(shell git describe --tags --always --dirty 2>/dev/null || echo d
 REVISION   ?= $(shell git rev-parse HEAD 2>/dev/null || echo unknown)
 VERSIONPKG := github.com/prometheus/common/version
 LDFLAGS    := -s -w -X $(VERSIONPKG).Version=$(VERSION) -X $(VERSIONPKG).Revision=$(REVISION)
-MODULES    := . tools demo
+MODULES    := . tools demo bench bench/peers
 FUZZTIME   ?= 5m
 ARGS       ?=
 
@@ -31,6 +31,7 @@ test: unit e2e
 unit:
 	tools/need gcc
 	CGO_ENABLED=1 go test -race ./...
+	cd bench && CGO_ENABLED=1 go test -race ./...
 
 ## race: the same as unit tests, each run three times over
 .PHONY: race
@@ -74,9 +75,15 @@ golden:
 generate:
 	go test ./agent/config -run TestReference -update
 
-## bench: benchmarks of the hot paths
+## bench: Outrider, vmagent and Prometheus side by side; ARGS='--quick' for a look
 .PHONY: bench
-bench:
+bench: build $(BIN)/prometheus $(BIN)/vmagent
+	CGO_ENABLED=0 go build -C bench -trimpath -o $(BIN)/ ./cmd/...
+	OUTRIDER_BIN=$${OUTRIDER_BIN:-$(BIN)/outrider} $(BIN)/bench --bin $(BIN) $(ARGS)
+
+## microbench: benchmarks of the hot paths, with allocations
+.PHONY: microbench
+microbench:
 	go test -run '^$$' -bench . -benchmem ./agent/... ./profiler/...
 
 ## check: everything CI runs
@@ -102,6 +109,13 @@ $(BIN)/prometheus: tools/go.mod
 $(BIN)/promtool: tools/go.mod
 	@echo "building promtool"
 	CGO_ENABLED=0 go build -C tools -trimpath -tags remove_all_sd -o $@ github.com/prometheus/prometheus/cmd/promtool
+	@touch $@
+
+# vmagent as its releases are built: with cgo.
+$(BIN)/vmagent: bench/peers/go.mod
+	tools/need gcc
+	@echo "building vmagent (a minute the first time)"
+	CGO_ENABLED=1 go build -C bench/peers -trimpath -ldflags '-s -w' -o $@ github.com/VictoriaMetrics/VictoriaMetrics/app/vmagent
 	@touch $@
 
 $(BIN)/staticcheck: tools/go.mod

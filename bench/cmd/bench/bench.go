@@ -47,18 +47,18 @@ func (b *bench) run(ctx context.Context) error {
 		b.screen.Printf("  %-10s %s", v.Program, v.Version)
 	}
 	b.screen.Printf("%d runs, about %s\n", len(steps), b.plan.Duration(steps).Round(time.Minute))
-	b.screen.Printf("%-10s %-15s %-13s %2s  %9s  %7s  %7s  %8s  %5s  %7s", "", "LOAD", "AGENT", "#", "CPU ms/1k", "RSS MB", "ANON", "B/SAMPLE", "GAPS", "REPEATS")
+	b.screen.Printf("%-7s %-14s %-13s %2s  %9s  %6s  %6s  %8s  %4s %4s %6s", "", "LOAD", "AGENT", "#", "CPU ms/1k", "RSS MB", "ANON", "B/SAMPLE", "GAPS", "REP.", "OTHERS")
 
 	rig := &campaign.Bench{Bin: b.bin, Gzip: b.gzip, Status: b.screen.Status}
 	taken := len(done)
 	err = b.plan.Run(ctx, rig, done, func(s campaign.Step, r campaign.Run) error {
 		done = append(done, r)
 		taken++
-		b.screen.Printf("%-10s %-15s %-13s %2d  %9.3f  %7.1f  %7.1f  %8.2f  %5d  %7d",
+		b.screen.Printf("%-7s %-14s %-13s %2d  %9.3f  %6.1f  %6.1f  %8.2f  %4d %4d %5.0f%%",
 			fmt.Sprintf("%d/%d", taken, len(steps)), r.Load, r.Agent, r.Repeat, r.CPUPerThousand(),
-			float64(r.RSS)/(1<<20), float64(r.Anon)/(1<<20), r.BytesPerSample(), r.Gaps(), r.Repeats)
+			float64(r.RSS)/(1<<20), float64(r.Anon)/(1<<20), r.BytesPerSample(), r.Gaps(), r.Repeats, r.Foreign*100)
 		if r.Gaps() > 0 {
-			b.screen.Printf("%-10s %s", "", r.Missing)
+			b.screen.Printf("%-7s %s", "", r.Missing)
 		}
 		return errors.Join(add(r), b.write(facts, done))
 	})

@@ -10,6 +10,7 @@ import (
 	"net/url"
 	"os"
 	"path/filepath"
+	"runtime"
 	"strconv"
 	"time"
 
@@ -35,6 +36,9 @@ type Run struct {
 	RSS      int64         `json:"rss"`   // mean of the window, in bytes
 	Anon     int64         `json:"anon"`  // likewise
 	RSSMost  int64         `json:"rssMost"`
+	// Foreign is the part of the machine, 0 to 1, that was busy with something else than the
+	// agent, the targets and the sink.
+	Foreign float64 `json:"foreign"`
 
 	Missing sink.Missing `json:"missing"`
 	Repeats int          `json:"repeats"` // series and timestamp twice
@@ -222,7 +226,7 @@ const memoryEvery = 500 * time.Millisecond
 
 // watch measures for one window and returns when it began and ended.
 func (r *rig) watch(ctx context.Context, window time.Duration, run *Run, status func(left time.Duration)) (from, to time.Time, err error) {
-	before, err := usage.CPU(r.agent.pid())
+	before, err := r.clocks()
 	from = time.Now()
 	to = from.Add(window)
 	if err != nil {
@@ -244,10 +248,31 @@ func (r *rig) watch(ctx context.Context, window time.Duration, run *Run, status 
 	if err := r.wait(ctx, time.Until(to)); err != nil {
 		return from, to, err
 	}
-	after, err := usage.CPU(r.agent.pid())
-	run.CPU = after - before
+	after, err := r.clocks()
+	run.CPU = after.agent - before.agent
+	run.Foreign = max((after.foreign-before.foreign).Seconds()/window.Seconds()/float64(runtime.NumCPU()), 0)
 	run.RSS, run.Anon = rss/n, anon/n
 	return from, to, err
+}
+
+// clocks are CPU times at one moment.
+type clocks struct{ agent, foreign time.Duration }
+
+func (r *rig) clocks() (c clocks, err error) {
+	if c.agent, err = usage.CPU(r.agent.pid()); err != nil {
+		return c, err
+	}
+	if c.foreign, err = usage.Busy(); err != nil {
+		return c, err
+	}
+	for _, p := range []*process{r.agent, r.target, r.sink} {
+		own, err := usage.CPU(p.pid())
+		if err != nil {
+			return c, err
+		}
+		c.foreign -= own
+	}
+	return c, nil
 }
 
 // count asks the sink what has come and the target what was served, and compares them.

@@ -79,7 +79,7 @@ func Markdown(w io.Writer, c Circumstances, tables []Table) {
 				p("\n%s: %s\n", r.Agent, strings.Join(r.Notes, "; "))
 			}
 		}
-		p("\n")
+		p("\n%s\n\n", busy(t))
 	}
 	served := "uncompressed to all"
 	if c.Gzip {

@@ -38,6 +38,8 @@ type Table struct {
 	// CPU. Empty if vmagent was not measured.
 	Base string
 	Rows []Row
+	// Foreign is the part of the machine that other work took while agents were measured.
+	Foreign Stat
 }
 
 const mb = 1 << 20
@@ -55,6 +57,11 @@ func Tables(runs []campaign.Run) ([]Table, error) {
 		for _, agent := range distinct(of, func(r campaign.Run) string { return r.Agent }) {
 			t.Rows = append(t.Rows, row(agent, filter(of, func(r campaign.Run) bool { return r.Agent == agent })))
 		}
+		var foreign []float64
+		for _, r := range of {
+			foreign = append(foreign, r.Foreign)
+		}
+		t.Foreign = stat(foreign)
 		t.relate()
 		tables = append(tables, t)
 	}

@@ -77,7 +77,7 @@ func Text(w io.Writer, tables []Table) {
 				fmt.Fprintf(w, "  %s: %s\n", r.Agent, strings.Join(r.Notes, "; "))
 			}
 		}
-		fmt.Fprintln(w)
+		fmt.Fprintf(w, "  %s\n\n", busy(t))
 	}
 	goals := Goals(tables)
 	if len(goals) == 0 {
@@ -88,6 +88,18 @@ func Text(w io.Writer, tables []Table) {
 		fmt.Fprintf(w, "  %-14s %-13s %-32s %9s  want at most %-8s %s\n",
 			g.Load, g.Agent, g.What, number(g.Got)+g.Unit, number(g.Most)+g.Unit, verdict(g))
 	}
+}
+
+// quiet is how much of the machine other work may take before results deserve a warning:
+// it empties the caches, and a collector that has to wait holds up its program for longer.
+const quiet = 0.05
+
+func busy(t Table) string {
+	s := fmt.Sprintf("Other work took %.0f %% of the machine meanwhile (%.0f to %.0f %%).", t.Foreign.Median*100, t.Foreign.Least*100, t.Foreign.Most*100)
+	if t.Foreign.Most > quiet {
+		s += " Do not trust these numbers."
+	}
+	return s
 }
 
 func verdict(g Goal) string {
