@@ -37,20 +37,18 @@ var errInterrupted = errors.New("interrupted")
 
 // flags are what the user chose.
 type flags struct {
-	outrider, bin    string
-	agents, loads    string
-	repeats          int
-	warmup, window   time.Duration
-	quick, gzip      bool
-	out, journal     string
-	profiles         string
-	list, fixedTimes bool
+	outrider, bin   string
+	agents, loads   string
+	repeats         int
+	warmup, window  time.Duration
+	quick, gzip     bool
+	out, journal    string
+	profiles        string
+	list, ownWindow bool
 }
 
-// Run is the command with its arguments and its terminal. It returns the exit code.
-func Run(ctx context.Context, args []string, stdout *os.File, stderr io.Writer) int {
-	var f flags
-	done := false
+// parse reads the arguments. done means that the user has got what was asked for.
+func parse(args []string, stdout, stderr io.Writer) (f flags, done bool, err error) {
 	app := kingpin.New("bench", "Measure Outrider, vmagent and Prometheus side by side.").
 		UsageWriter(stdout).ErrorWriter(stderr).Terminate(func(int) { done = true })
 	app.HelpFlag.Short('h')
@@ -62,7 +60,7 @@ func Run(ctx context.Context, args []string, stdout *os.File, stderr io.Writer) 
 	app.Flag("warmup", "How long an agent runs before it is measured; at least 3 scrapes (4 when --window is left alone).").
 		Default("15s").DurationVar(&f.warmup)
 	app.Flag("window", "How long it is measured; at least 2 scrapes (10 when left alone).").
-		Default("45s").IsSetByUser(&f.fixedTimes).DurationVar(&f.window)
+		Default("45s").IsSetByUser(&f.ownWindow).DurationVar(&f.window)
 	app.Flag("quick", "One repeat, 6s of warm-up and a window of 15s: for a look, not for a result.").BoolVar(&f.quick)
 	app.Flag("gzip", "Let targets compress for agents that ask for it.").BoolVar(&f.gzip)
 	app.Flag("out", "Write the results to this file, as Markdown, after each run.").PlaceHolder("FILE").StringVar(&f.out)
@@ -72,9 +70,31 @@ func Run(ctx context.Context, args []string, stdout *os.File, stderr io.Writer) 
 	app.Flag("list", "List the agents and end.").BoolVar(&f.list)
 	app.Flag("bin", "Folder of the programs but the sidecar.").Default("bin").StringVar(&f.bin)
 	app.Flag("outrider", "The sidecar (default: outrider in that folder).").Envar("OUTRIDER_BIN").PlaceHolder("FILE").StringVar(&f.outrider)
-	if _, err := app.Parse(args); done {
+	_, err = app.Parse(args)
+	return f, done, err
+}
+
+// times are how long runs last and how often they are made.
+func (f flags) times() (times func(load.Load) load.Times, repeats int) {
+	t := load.Times{Warmup: f.warmup, Window: f.window}
+	switch {
+	case f.quick:
+		t = load.Times{Warmup: 6 * time.Second, Window: 15 * time.Second}
+		return func(l load.Load) load.Times { return l.Fit(t) }, 1
+	case f.ownWindow:
+		return func(l load.Load) load.Times { return l.Fit(t) }, f.repeats
+	default:
+		return func(l load.Load) load.Times { return l.Times(t) }, f.repeats
+	}
+}
+
+// Run is the command with its arguments and its terminal. It returns the exit code.
+func Run(ctx context.Context, args []string, stdout *os.File, stderr io.Writer) int {
+	f, done, err := parse(args, stdout, stderr)
+	if done {
 		return 0
-	} else if err != nil {
+	}
+	if err != nil {
 		fmt.Fprintln(stderr, "bench:", err)
 		return exitUsage
 	}
@@ -142,16 +162,7 @@ func newBench(f flags, args []string, screen *screen) (*bench, error) {
 	if f.repeats < 1 || f.warmup < 0 || f.window <= 0 {
 		return nil, errors.New("want at least one repeat, and a window")
 	}
-	b.plan.Repeats = f.repeats
-	times := load.Times{Warmup: f.warmup, Window: f.window}
-	b.plan.Times = func(l load.Load) load.Times { return l.Times(times) }
-	if f.quick || f.fixedTimes {
-		b.plan.Times = func(l load.Load) load.Times { return l.Fit(times) }
-	}
-	if f.quick {
-		b.plan.Repeats = 1
-		times = load.Times{Warmup: 6 * time.Second, Window: 15 * time.Second}
-	}
+	b.plan.Times, b.plan.Repeats = f.times()
 	for _, path := range b.programs() {
 		if _, err := os.Stat(path); err != nil {
 			return nil, fmt.Errorf("%s is missing; `make bench` builds it: %w", filepath.Base(path), err)

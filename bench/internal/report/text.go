@@ -85,7 +85,7 @@ func Text(w io.Writer, tables []Table) {
 	}
 	fmt.Fprintln(w, "Goals (* is what ratios refer to: vmagent with the protocol that takes it less CPU)")
 	for _, g := range goals {
-		fmt.Fprintf(w, "  %-14s %-13s %-32s %9s  want at most %-8s %s\n",
+		fmt.Fprintf(w, "  %-14s %-13s %-30s %8s  want at most %-7s %s\n",
 			g.Load, g.Agent, g.What, number(g.Got)+g.Unit, number(g.Most)+g.Unit, verdict(g))
 	}
 }

@@ -147,7 +147,7 @@ func Compare(served []target.Body, kept []Kept, series int, interval time.Durati
 		}
 		samples[k.Serial] += k.Samples
 	}
-	before := from.UnixMilli()
+	before := from.Add(-interval / 2).UnixMilli() // unless something was served before
 	// skipped counts the scrapes that were left out before millis: half an interval late is
 	// late, one and a half is one left out.
 	skipped := func(millis int64) {

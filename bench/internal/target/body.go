@@ -118,9 +118,9 @@ func (h *histogram) add(hit int, times int64, within float64) {
 	h.sum += float64(times) * value
 }
 
-// move changes the values of counters and gauges.
+// move changes the values of counters and gauges. The marker has changed already.
 func (b *Bodies) move() {
-	b.oweSingles += ChangePart * float64(len(b.singles))
+	b.oweSingles += ChangePart*float64(len(b.singles)+1) - 1
 	for n := 0; b.oweSingles >= 1 && n < len(b.singles); n++ {
 		i := b.pick(b.singles, n)
 		b.set(i, b.lines[i].f+b.step(i))
