@@ -43,7 +43,7 @@ func TestUsage(t *testing.T) {
 		stdout, stderr string
 	}{
 		{"list", []string{"--list"}, 0, "vmagent-zstd\nprometheus\nfloor-1.0\n", ""},
-		{"help", []string{"--help"}, 0, "--quick", ""},
+		{"help", []string{"--help"}, 0, "--[no-]quick", ""},
 		{"a missing peer", []string{"--bin", some}, exitUsage, "", "vmagent is missing; `make bench` builds it"},
 		{"an unknown agent", []string{"--bin", some, "--agents", "alloy"}, exitUsage, "", `no agent "alloy"`},
 		{"an unknown load", []string{"--bin", some, "--loads", "1x10k@1s,2"}, exitUsage, "", `load "2"`},

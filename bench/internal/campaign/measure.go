@@ -77,6 +77,7 @@ type rig struct {
 	targets      target.Addresses
 	sinkAddress  string
 	listen       string // where the pages of the agent are
+	client       *http.Client
 	started      time.Time
 }
 
@@ -89,7 +90,7 @@ func (b *Bench) Measure(ctx context.Context, a agents.Agent, l load.Load, times 
 		return fail(err)
 	}
 	defer os.RemoveAll(dir)
-	r := &rig{dir: dir, load: l}
+	r := &rig{dir: dir, load: l, client: &http.Client{Transport: &http.Transport{}}}
 	defer r.close(ctx)
 	if err := r.start(a, b); err != nil {
 		return fail(err)
@@ -127,6 +128,7 @@ func (r *rig) close(ctx context.Context) {
 			p.stop(ctx, time.Second)
 		}
 	}
+	r.client.CloseIdleConnections()
 }
 
 func (r *rig) start(a agents.Agent, b *Bench) (err error) {
@@ -279,11 +281,11 @@ func (r *rig) clocks() (c clocks, err error) {
 func (r *rig) count(ctx context.Context, from, to time.Time, run *Run) error {
 	var check sink.Check
 	query := url.Values{"from": {strconv.FormatInt(from.UnixNano(), 10)}, "to": {strconv.FormatInt(to.UnixNano(), 10)}}
-	if err := getJSON(ctx, "http://"+r.sinkAddress+"/check?"+query.Encode(), &check); err != nil {
+	if err := r.getJSON(ctx, "http://"+r.sinkAddress+"/check?"+query.Encode(), &check); err != nil {
 		return err
 	}
 	var bodies [][]target.Body
-	if err := getJSON(ctx, "http://"+r.targets.Control+"/bodies", &bodies); err != nil {
+	if err := r.getJSON(ctx, "http://"+r.targets.Control+"/bodies", &bodies); err != nil {
 		return err
 	}
 	run.Samples, run.Requests, run.Bytes = check.Samples, check.Requests, check.Bytes
@@ -305,21 +307,21 @@ func (r *rig) count(ctx context.Context, from, to time.Time, run *Run) error {
 }
 
 func (r *rig) stats(ctx context.Context) (s sink.Stats, err error) {
-	return s, getJSON(ctx, "http://"+r.sinkAddress+"/stats", &s)
+	return s, r.getJSON(ctx, "http://"+r.sinkAddress+"/stats", &s)
 }
 
-func getJSON(ctx context.Context, address string, v any) error {
-	return get(ctx, address, 5*time.Minute, func(body io.Reader) error { return json.NewDecoder(body).Decode(v) })
+func (r *rig) getJSON(ctx context.Context, address string, v any) error {
+	return r.get(ctx, address, 5*time.Minute, func(body io.Reader) error { return json.NewDecoder(body).Decode(v) })
 }
 
-func get(ctx context.Context, address string, timeout time.Duration, read func(io.Reader) error) error {
+func (r *rig) get(ctx context.Context, address string, timeout time.Duration, read func(io.Reader) error) error {
 	ctx, cancel := context.WithTimeout(ctx, timeout)
 	defer cancel()
 	req, err := http.NewRequestWithContext(ctx, http.MethodGet, address, nil)
 	if err != nil {
 		return err
 	}
-	resp, err := http.DefaultClient.Do(req)
+	resp, err := r.client.Do(req)
 	if err != nil {
 		return err
 	}

@@ -104,6 +104,9 @@ func (p *process) alive() error {
 // stop asks the process to end and kills it if it has not after grace. It says whether
 // the process ended by itself.
 func (p *process) stop(ctx context.Context, grace time.Duration) bool {
+	if p.out != nil {
+		defer p.out.Close()
+	}
 	_ = p.cmd.Process.Signal(syscall.SIGTERM) // it may be gone
 	timer := time.NewTimer(grace)
 	defer timer.Stop()

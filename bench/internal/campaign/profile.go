@@ -15,19 +15,19 @@ const maxProfile = 30 * time.Second
 func (r *rig) profile(ctx context.Context, prefix string, window time.Duration) error {
 	seconds := int(min(window, maxProfile).Seconds())
 	base := "http://" + r.listen + "/debug/pprof/"
-	if err := fetch(ctx, fmt.Sprintf("%sprofile?seconds=%d", base, seconds), prefix+".cpu.pprof"); err != nil {
+	if err := r.fetch(ctx, fmt.Sprintf("%sprofile?seconds=%d", base, seconds), prefix+".cpu.pprof"); err != nil {
 		return err
 	}
-	return fetch(ctx, base+"heap", prefix+".heap.pprof")
+	return r.fetch(ctx, base+"heap", prefix+".heap.pprof")
 }
 
-func fetch(ctx context.Context, address, path string) error {
+func (r *rig) fetch(ctx context.Context, address, path string) error {
 	f, err := os.Create(path)
 	if err != nil {
 		return err
 	}
 	defer f.Close()
-	if err := get(ctx, address, maxProfile+30*time.Second, func(body io.Reader) error {
+	if err := r.get(ctx, address, maxProfile+30*time.Second, func(body io.Reader) error {
 		_, err := io.Copy(f, body)
 		return err
 	}); err != nil {

@@ -21,7 +21,11 @@ func series(t *testing.T, body []byte) map[string]float64 {
 	}
 	values := map[string]float64{}
 	put := func(name string, m *dto.Metric, le string, value float64) {
-		key := fmt.Sprint(name, m.Label, le)
+		key := name
+		for _, l := range m.Label {
+			key += "," + l.GetName() + "=" + l.GetValue()
+		}
+		key += ";" + le
 		if _, ok := values[key]; ok {
 			t.Errorf("series twice: %s", key)
 		}
