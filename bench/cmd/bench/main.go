@@ -57,7 +57,7 @@ func parse(args []string, stdout, stderr io.Writer) (f flags, done bool, err err
 	app.Flag("loads", "Loads, separated by commas: 10x1k@1s is ten targets of 1,000 series scraped each second, 1x10k@1s+5% one with 5 % new series in each scrape.").
 		Default(defaultLoads()).StringVar(&f.loads)
 	app.Flag("repeats", "How often each agent runs under each load.").Default("3").IntVar(&f.repeats)
-	app.Flag("warmup", "How long an agent runs before it is measured; at least 3 scrapes (4 when --window is left alone).").
+	app.Flag("warmup", "How long an agent runs before it is measured; at least 2 scrapes (4 when --window is left alone).").
 		Default("15s").DurationVar(&f.warmup)
 	app.Flag("window", "How long it is measured; at least 2 scrapes (10 when left alone).").
 		Default("45s").IsSetByUser(&f.ownWindow).DurationVar(&f.window)

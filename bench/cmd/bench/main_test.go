@@ -68,8 +68,8 @@ func TestTimesOfFlags(t *testing.T) {
 		fast, slow load.Times
 	}{
 		{"", load.Times{Warmup: 15 * time.Second, Window: 45 * time.Second}, load.Times{Warmup: time.Minute, Window: 150 * time.Second}},
-		{"--quick", load.Times{Warmup: 6 * time.Second, Window: 15 * time.Second}, load.Times{Warmup: 45 * time.Second, Window: 30 * time.Second}},
-		{"--window 30s", load.Times{Warmup: 15 * time.Second, Window: 30 * time.Second}, load.Times{Warmup: 45 * time.Second, Window: 30 * time.Second}},
+		{"--quick", load.Times{Warmup: 6 * time.Second, Window: 15 * time.Second}, load.Times{Warmup: 30 * time.Second, Window: 30 * time.Second}},
+		{"--window 30s", load.Times{Warmup: 15 * time.Second, Window: 30 * time.Second}, load.Times{Warmup: 30 * time.Second, Window: 30 * time.Second}},
 	} {
 		f, done, err := parse(strings.Fields(tc.args), os.Stdout, os.Stderr)
 		if err != nil || done {

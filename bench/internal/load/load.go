@@ -95,10 +95,10 @@ type Times struct {
 	Window time.Duration // what is measured; a whole number of intervals
 }
 
-// Fit lengthens t to what says something about l: three scrapes before the window and two
+// Fit lengthens t to what says something about l: two scrapes before the window and two
 // within, and a window that ends where a scrape begins.
 func (l Load) Fit(t Times) Times {
-	t.Warmup = max(t.Warmup, 3*l.Interval)
+	t.Warmup = max(t.Warmup, 2*l.Interval)
 	n := (t.Window + l.Interval - 1) / l.Interval
 	t.Window = max(n, 2) * l.Interval
 	return t

@@ -45,7 +45,7 @@ func TestTimes(t *testing.T) {
 	}{
 		{"fast", fast.Times(given), given},
 		{"slow", slow.Times(given), Times{60 * time.Second, 150 * time.Second}},
-		{"slow, quick", slow.Fit(Times{6 * time.Second, 15 * time.Second}), Times{45 * time.Second, 30 * time.Second}},
+		{"slow, quick", slow.Fit(Times{6 * time.Second, 15 * time.Second}), Times{30 * time.Second, 30 * time.Second}},
 		{"whole intervals", slow.Fit(Times{time.Minute, 50 * time.Second}), Times{time.Minute, time.Minute}},
 	}
 	for _, tc := range tests {
