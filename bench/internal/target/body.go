@@ -151,7 +151,7 @@ func (b *Bodies) replace() {
 // client names one that was not there before.
 func (b *Bodies) client() string {
 	b.clients++
-	return fmt.Sprintf("c%06d", b.clients)
+	return fmt.Sprintf("client-%06d", b.clients)
 }
 
 // pick draws the n-th of a body from those that were not drawn yet.

@@ -36,20 +36,20 @@ var (
 // histogramFamilies and singleFamilies are in the order of their names, as client_golang sorts.
 var histogramFamilies = [...]family{
 	{"db_query_duration_seconds", "Time that queries of the database took.", "histogram", func(n int, _ string) string {
-		return fmt.Sprintf(`operation="%s",shard="%d",table="orders_%03d"`, methods[n%len(methods)], n/4%8, n/32)
+		return fmt.Sprintf(`database="orders",operation="%s",shard="%d",table="orders_%03d"`, methods[n%len(methods)], n/4%8, n/32)
 	}, 1},
 	{"http_request_duration_seconds", "Time from the first byte of a request to the last one of its answer.", "histogram", func(n int, _ string) string {
-		return fmt.Sprintf(`code="%s",handler="%s",method="%s",tenant="t%04d"`,
+		return fmt.Sprintf(`code="%s",handler="%s",method="%s",tenant="tenant-%04d"`,
 			codes[n%len(codes)], handlers[n/7%len(handlers)], methods[n/42%len(methods)], n/168)
 	}, 1},
 	{"http_response_size_bytes", "Size of answers.", "histogram", func(n int, _ string) string {
-		return fmt.Sprintf(`handler="%s",method="%s",tenant="t%04d"`, handlers[n%len(handlers)], methods[n/6%len(methods)], n/24)
+		return fmt.Sprintf(`handler="%s",method="%s",tenant="tenant-%04d"`, handlers[n%len(handlers)], methods[n/6%len(methods)], n/24)
 	}, 1024},
 }
 
 var singleFamilies = [...]family{
 	{"cache_operations_total", "Operations on caches, by their result.", "counter", func(n int, client string) string {
-		return fmt.Sprintf(`cache="c%02d",client="%s",result="%s"`, n/3%40, client, results[n%len(results)])
+		return fmt.Sprintf(`cache="sessions-%02d",client="%s",operation="get",result="%s"`, n/3%40, client, results[n%len(results)])
 	}, 0},
 	{"grpc_client_handled_total", "Calls of other services that have ended.", "counter", func(n int, client string) string {
 		return fmt.Sprintf(`client="%s",grpc_code="OK",grpc_method="M%02d",grpc_service="stock.v1.Stock"`, client, n%60)
@@ -58,10 +58,10 @@ var singleFamilies = [...]family{
 		return fmt.Sprintf(`client="%s",code="%s",handler="%s",method="%s"`, client, codes[n%len(codes)], handlers[n/7%len(handlers)], methods[n/42%len(methods)])
 	}, 0},
 	{"pool_connections", "Connections of a pool, by state.", "gauge", func(n int, client string) string {
-		return fmt.Sprintf(`client="%s",pool="p%02d",state="%s"`, client, n/3%50, states[n%len(states)])
+		return fmt.Sprintf(`client="%s",database="orders",pool="primary-%02d",state="%s"`, client, n/3%50, states[n%len(states)])
 	}, 0},
 	{"queue_depth", "Messages that wait.", "gauge", func(n int, client string) string {
-		return fmt.Sprintf(`client="%s",partition="%d",topic="orders.v%d"`, client, n%32, n/32%9)
+		return fmt.Sprintf(`client="%s",consumer_group="billing",partition="%d",topic="orders.events.v%d"`, client, n%32, n/32%9)
 	}, 0},
 }
 
