@@ -11,6 +11,7 @@ import (
 
 	"outrider/bench/internal/agents"
 	"outrider/bench/internal/campaign"
+	"outrider/bench/internal/load"
 	"outrider/bench/internal/report"
 )
 
@@ -46,7 +47,7 @@ func (b *bench) run(ctx context.Context) error {
 	for _, v := range facts.Versions {
 		b.screen.Printf("  %-10s %s", v.Program, v.Version)
 	}
-	b.screen.Printf("%d runs, about %s\n", len(steps), b.plan.Duration(steps).Round(time.Minute))
+	b.screen.Printf("runs: %d, about %s\n", len(steps), b.plan.Duration(steps).Round(10*time.Second))
 	b.screen.Printf("%-7s %-14s %-13s %2s  %9s  %6s  %6s  %8s  %4s %4s %6s", "", "LOAD", "AGENT", "#", "CPU ms/1k", "RSS MB", "ANON", "B/SAMPLE", "GAPS", "REP.", "OTHERS")
 
 	rig := &campaign.Bench{Bin: b.bin, Gzip: b.gzip, Status: b.screen.Status}
@@ -107,17 +108,20 @@ func (b *bench) write(facts report.Circumstances, runs []campaign.Run) error {
 	return nil
 }
 
-// profile runs the sidecar once more under each load and takes its profiles.
+// profile runs the sidecar once more with the targets of each load and takes its profiles.
+// At the pace of a load it would do so little that a profile of 100 samples a second sees
+// next to nothing: it scrapes as often as it can.
 func (b *bench) profile(ctx context.Context, rig *campaign.Bench) error {
 	if err := os.MkdirAll(b.profiles, 0o755); err != nil {
 		return fmt.Errorf("write profiles: %w", err)
 	}
 	for _, l := range b.plan.Loads {
+		l.Interval = min(l.Interval, 100*time.Millisecond)
 		for _, a := range b.plan.Agents {
 			if !a.Pprof || l.Churn > 0 && !a.Churn {
 				continue
 			}
-			if _, err := rig.Measure(ctx, a, l, b.plan.Times(l), b.profiles); err != nil {
+			if _, err := rig.Measure(ctx, a, l, load.Times{Warmup: 5 * time.Second, Window: time.Minute}, b.profiles); err != nil {
 				return err
 			}
 			b.screen.Printf("profiles of %s under %s are in %s", a.Name, l, b.profiles)

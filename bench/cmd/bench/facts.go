@@ -72,7 +72,7 @@ func ownVersion(ctx context.Context, path string) (string, error) {
 	if !found {
 		version = line
 	}
-	return version, nil
+	return strings.NewReplacer("(revision: ", "(").Replace(version), nil
 }
 
 // quoteArgs writes the arguments as make takes them.

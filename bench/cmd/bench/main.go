@@ -65,7 +65,7 @@ func parse(args []string, stdout, stderr io.Writer) (f flags, done bool, err err
 	app.Flag("gzip", "Let targets compress for agents that ask for it.").BoolVar(&f.gzip)
 	app.Flag("out", "Write the results to this file, as Markdown, after each run.").PlaceHolder("FILE").StringVar(&f.out)
 	app.Flag("journal", "Keep each run in this file and go on with what it lacks.").PlaceHolder("FILE").StringVar(&f.journal)
-	app.Flag("cpuprofile", "Run the sidecar once more under each load, not measured, and write its profiles into this folder.").
+	app.Flag("cpuprofile", "Run the sidecar once more with the targets of each load, ten scrapes a second and not measured, and write its profiles into this folder.").
 		PlaceHolder("DIR").StringVar(&f.profiles)
 	app.Flag("list", "List the agents and end.").BoolVar(&f.list)
 	app.Flag("bin", "Folder of the programs but the sidecar.").Default("bin").StringVar(&f.bin)

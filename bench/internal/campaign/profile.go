@@ -8,8 +8,8 @@ import (
 	"time"
 )
 
-// maxProfile is the longest CPU profile that is asked for.
-const maxProfile = 30 * time.Second
+// maxProfile is the longest CPU profile that the sidecar takes of itself.
+const maxProfile = 60 * time.Second
 
 // profile writes the profiles of an agent to PREFIX.cpu.pprof and PREFIX.heap.pprof.
 func (r *rig) profile(ctx context.Context, prefix string, window time.Duration) error {

@@ -46,7 +46,7 @@ func Goals(tables []Table) []Goal {
 					add(t, r, "CPU, of vmagent's", r.CPURatio, m.cpu, "")
 					add(t, r, "anonymous memory, of vmagent's", r.AnonRatio, m.anon, "")
 				}
-				add(t, r, "memory", r.RSS.Median, m.rss, " MB")
+				add(t, r, "resident memory", r.RSS.Median, m.rss, " MB")
 			}
 			if t.Load.Churn > 0 {
 				for _, steady := range tables {

@@ -52,7 +52,7 @@ func Markdown(w io.Writer, c Circumstances, tables []Table) {
 		p("| %s | %s |\n", v.Program, v.Version)
 	}
 	p("| command | `%s` |\n", c.Command)
-	p("| runs | %d repeats, warm-up %s, window %s |\n\n", c.Repeats, c.Warmup, c.Window)
+	p("| repeats | %d |\n| warm-up | %s |\n| window | %s |\n\n", c.Repeats, c.Warmup, c.Window)
 
 	if goals := Goals(tables); len(goals) > 0 {
 		p("## Goals\n\n| load | agent | | measured | at most | |\n|---|---|---|---:|---:|---|\n")
