@@ -21,8 +21,10 @@ type Setup struct {
 type Agent struct {
 	Name   string // such as vmagent-prom
 	Binary string // its file in the folder of binaries
-	Floor  bool   // not an agent, but the least that any would have to do
-	Churn  bool   // measured also under loads in which series come and go
+	// Protocol is what it must speak to the sink, as sink.Protocol names it.
+	Protocol string
+	Floor    bool // not an agent, but the least that any would have to do
+	Churn    bool // measured also under loads in which series come and go
 	// Pprof is whether it serves its own profiles under /debug/pprof/ at Listen.
 	Pprof bool
 
@@ -49,13 +51,13 @@ func (a Agent) Args(s Setup) ([]string, error) {
 func All(outrider, bin string) []Agent {
 	in := func(name string) string { return filepath.Join(bin, name) }
 	return []Agent{
-		{Name: "outrider-1.0", Binary: outrider, Churn: true, Pprof: true, args: outriderArgs("prometheus.WriteRequest")},
-		{Name: "outrider-2.0", Binary: outrider, Churn: true, Pprof: true, args: outriderArgs("io.prometheus.write.v2.Request")},
-		{Name: "vmagent-prom", Binary: in("vmagent"), Churn: true, args: vmagentArgs("-remoteWrite.forcePromProto")},
-		{Name: "vmagent-zstd", Binary: in("vmagent"), Churn: true, args: vmagentArgs("-remoteWrite.forceVMProto")},
-		{Name: "prometheus", Binary: in("prometheus"), args: prometheusArgs},
-		{Name: "floor-1.0", Binary: in("bench-floor"), Floor: true, args: floorArgs("1.0")},
-		{Name: "floor-2.0", Binary: in("bench-floor"), Floor: true, args: floorArgs("2.0")},
+		{Name: "outrider-1.0", Protocol: "1.0", Binary: outrider, Churn: true, Pprof: true, args: outriderArgs("prometheus.WriteRequest")},
+		{Name: "outrider-2.0", Protocol: "2.0", Binary: outrider, Churn: true, Pprof: true, args: outriderArgs("io.prometheus.write.v2.Request")},
+		{Name: "vmagent-prom", Protocol: "1.0", Binary: in("vmagent"), Churn: true, args: vmagentArgs("-remoteWrite.forcePromProto")},
+		{Name: "vmagent-zstd", Protocol: "zstd", Binary: in("vmagent"), Churn: true, args: vmagentArgs("-remoteWrite.forceVMProto")},
+		{Name: "prometheus", Protocol: "1.0", Binary: in("prometheus"), args: prometheusArgs},
+		{Name: "floor-1.0", Protocol: "1.0", Binary: in("bench-floor"), Floor: true, args: floorArgs("1.0")},
+		{Name: "floor-2.0", Protocol: "2.0", Binary: in("bench-floor"), Floor: true, args: floorArgs("2.0")},
 	}
 }
 

@@ -153,6 +153,13 @@ func TestMeasure(t *testing.T) {
 			t.Errorf("got %v, want an error that names the agent", err)
 		}
 	})
+	t.Run("an agent that speaks another protocol", func(t *testing.T) {
+		mute := floor[0]
+		mute.Protocol = "zstd"
+		if _, err := b.Measure(t.Context(), mute, load.Load{Targets: 1, Series: 100, Interval: 200 * time.Millisecond}, times, ""); err == nil || !strings.Contains(err.Error(), "in protocol 1.0, want zstd") {
+			t.Errorf("got %v, want an error that names the protocols", err)
+		}
+	})
 	t.Run("a user who stops it", func(t *testing.T) {
 		ctx, cancel := context.WithTimeout(t.Context(), 200*time.Millisecond)
 		defer cancel()

@@ -116,7 +116,7 @@ func (b *Bench) Measure(ctx context.Context, a agents.Agent, l load.Load, times 
 	}
 	b.Status("%s  %s  counting", l, a.Name)
 	run.Killed = !r.agent.stop(ctx, stopGrace)
-	if err := r.count(ctx, from, to, &run); err != nil {
+	if err := r.count(ctx, a, from, to, &run); err != nil {
 		return fail(err)
 	}
 	return run, nil
@@ -278,7 +278,7 @@ func (r *rig) clocks() (c clocks, err error) {
 }
 
 // count asks the sink what has come and the target what was served, and compares them.
-func (r *rig) count(ctx context.Context, from, to time.Time, run *Run) error {
+func (r *rig) count(ctx context.Context, a agents.Agent, from, to time.Time, run *Run) error {
 	var check sink.Check
 	query := url.Values{"from": {strconv.FormatInt(from.UnixNano(), 10)}, "to": {strconv.FormatInt(to.UnixNano(), 10)}}
 	if err := r.getJSON(ctx, "http://"+r.sinkAddress+"/check?"+query.Encode(), &check); err != nil {
@@ -292,6 +292,11 @@ func (r *rig) count(ctx context.Context, from, to time.Time, run *Run) error {
 	run.Repeats, run.Bad = check.Repeats, check.FirstBad
 	if check.Samples == 0 {
 		return fmt.Errorf("nothing arrived within the window: %d requests, %d of them unreadable %s", check.Requests, check.Bad, check.FirstBad)
+	}
+	for protocol, n := range check.Protocols {
+		if protocol != a.Protocol {
+			return fmt.Errorf("%d requests were in protocol %s, want %s", n, protocol, a.Protocol)
+		}
 	}
 	for i, served := range bodies {
 		_, port, err := net.SplitHostPort(r.targets.Targets[i])
