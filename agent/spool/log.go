@@ -1,0 +1,260 @@
+package spool
+
+import (
+	"errors"
+	"log/slog"
+	"os"
+	"path/filepath"
+	"sync"
+	"time"
+)
+
+// When appended records are made to survive a power cut. Values above zero are an interval.
+const (
+	SyncDefault time.Duration = 0  // each second
+	SyncAlways  time.Duration = -1 // before Append returns
+	SyncNever   time.Duration = -2 // when the kernel writes them, after half a minute or so
+)
+
+// Bounds where Options do not say.
+const (
+	DefaultMaxBytes = 256 << 20
+	defaultSync     = time.Second
+	heldBytes       = 4 << 20 // in memory, while the disk takes nothing
+	maxSegment      = 8 << 20
+	minSegment      = 4 << 10
+	startOver       = 1 << 20 // how large a segment grows of which all is dealt with
+	retryDisk       = time.Second
+)
+
+// ErrClosed is what a log says after Close.
+var ErrClosed = errors.New("spool is closed")
+
+// Options say where a log is and how much it keeps.
+type Options struct {
+	Dir      string        // made when it is missing. Empty: the log is in memory, within the same bounds
+	MaxBytes int64         // of all records together, headers included; 0 means DefaultMaxBytes
+	MaxAge   time.Duration // of a record since its time; 0: any
+	Sync     time.Duration // SyncDefault, SyncAlways, SyncNever, or an interval
+	Logger   *slog.Logger  // nil: none
+}
+
+// Reason says why records were dropped.
+type Reason uint8
+
+// The reasons. Damaged ones could not be read.
+const (
+	Size Reason = iota
+	Age
+	DiskFull
+	DiskError
+	Damaged
+	reasons
+)
+
+var reasonNames = [reasons]string{"size", "age", "disk_full", "disk_error", "damaged"}
+
+func (r Reason) String() string { return reasonNames[r] }
+
+// Reasons is how many there are.
+const Reasons = int(reasons)
+
+// Amount is a number of records with their bytes and weights.
+type Amount struct {
+	Records int64
+	Bytes   int64 // headers included; of damage all bytes that were skipped
+	Weight  int64
+}
+
+func (a *Amount) add(b Amount) {
+	a.Records += b.Records
+	a.Bytes += b.Bytes
+	a.Weight += b.Weight
+}
+
+func (a *Amount) sub(b Amount) { a.add(Amount{-b.Records, -b.Bytes, -b.Weight}) }
+
+// Stats is the state of a log, and what became of its records since it was opened.
+type Stats struct {
+	Waiting   Amount
+	Oldest    time.Time // of what waits, within a segment; zero when nothing does
+	DiskBytes int64     // of all files, dealt with or not
+	HeldBytes int64     // in memory, as the disk takes nothing
+
+	Dropped   [Reasons]Amount
+	TornBytes int64 // cut off at the end when the log was opened: a write that was not finished
+	SetAside  int64 // segments that a newer version has written, renamed
+	SyncFails int64
+
+	DiskFailing bool // records are held in memory, or their position cannot be written
+}
+
+// segment is one file, or what is known of it.
+type segment struct {
+	id     uint64
+	salt   uint32
+	size   int64 // where the last good record ends
+	start  int64 // where the first record is that is not dealt with
+	left   Amount
+	oldest int64    // of what is left, or was when it was opened
+	newest int64    // time of the youngest record
+	synced int64    // up to where a power cut spares it
+	sealed bool     // nothing is appended any more
+	f      *os.File // nil when it is synced and sealed
+}
+
+// Log is a log of records. Append and Stats are safe for any number of goroutines; Peek and
+// Advance are for one.
+type Log struct {
+	opts         Options
+	segmentBytes int64
+	memoryBytes  int64 // bound of held
+	disk         disk
+	logger       *slog.Logger
+	lockFile     *os.File
+
+	filled chan struct{} // holds a token when a record may have come
+	dirty  chan struct{} // holds a token when something is to be synced
+	ended  chan struct{} // closed by Close
+
+	mu       sync.Mutex
+	closed   bool
+	cursor   *cursor
+	segments []*segment // the oldest first; records are appended to the last
+	nextID   uint64
+	held     memory
+	removed  uint64 // how many records have left at the front: the number of the front
+	stats    Stats
+	head     []byte // a header with what goes in one write with it
+	retryAt  time.Time
+	trouble  error         // why records are held in memory
+	drained  chan struct{} // closed when nothing waits; nil while nobody asks
+
+	newNames    bool // files were made since the directory was synced
+	syncFails   bool // the last sync
+	cursorFails bool // the last write of the cursor
+
+	reader reader // of the goroutine that peeks
+}
+
+// Open opens the log in a directory, or makes one, and takes the directory for itself. Damage
+// is no error.
+func Open(o Options) (*Log, error) { return open(o, realDisk()) }
+
+func open(o Options, d disk) (*Log, error) {
+	if o.MaxBytes <= 0 {
+		o.MaxBytes = DefaultMaxBytes
+	}
+	if o.Sync == SyncDefault {
+		o.Sync = defaultSync
+	}
+	l := &Log{
+		opts:         o,
+		segmentBytes: min(max(o.MaxBytes/8, minSegment), maxSegment),
+		memoryBytes:  min(o.MaxBytes, heldBytes),
+		disk:         d,
+		logger:       o.Logger,
+		filled:       make(chan struct{}, 1),
+		dirty:        make(chan struct{}, 1),
+		ended:        make(chan struct{}),
+		nextID:       1,
+	}
+	if l.logger == nil {
+		l.logger = slog.New(slog.DiscardHandler)
+	}
+	if o.Dir == "" {
+		l.memoryBytes = o.MaxBytes
+		return l, nil
+	}
+	if err := l.load(); err != nil {
+		return nil, errors.Join(err, l.release())
+	}
+	return l, nil
+}
+
+// release closes all files.
+func (l *Log) release() error {
+	var errs []error
+	for _, f := range []*os.File{l.reader.f, l.lockFile} {
+		if f != nil {
+			errs = append(errs, f.Close())
+		}
+	}
+	if l.cursor != nil {
+		errs = append(errs, l.cursor.f.Close())
+	}
+	for _, s := range l.segments {
+		s.close()
+	}
+	return errors.Join(errs...)
+}
+
+func (s *segment) close() {
+	if s.f != nil {
+		s.f.Close()
+		s.f = nil
+	}
+}
+
+func (l *Log) path(id uint64) string { return filepath.Join(l.opts.Dir, segmentName(id)) }
+
+// Close writes what is held in memory if the disk takes it, syncs, and gives the directory
+// back. No Peek or Advance may be under way in another goroutine that was not told to end. In
+// a log in memory what waits is lost.
+func (l *Log) Close() error {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if l.closed {
+		return nil
+	}
+	l.closed = true
+	close(l.ended)
+	l.wakeDrained()
+	if l.opts.Dir == "" {
+		return nil
+	}
+	l.retryAt = time.Time{}
+	l.writeHeld(time.Now())
+	for l.held.len() > 0 {
+		l.dropHeld(l.heldReason())
+	}
+	if l.opts.Sync != SyncNever {
+		l.syncAll()
+		if err := l.disk.sync(l.cursor.f); err != nil {
+			l.syncFailed(err)
+		}
+	}
+	return l.release()
+}
+
+// Stats returns the state.
+func (l *Log) Stats() Stats {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	s := l.stats
+	s.DiskFailing = l.trouble != nil || l.cursorFails
+	s.HeldBytes = 0
+	if l.opts.Dir != "" {
+		s.HeldBytes = l.held.bytes
+	}
+	if ms, ok := l.oldest(); ok {
+		s.Oldest = time.UnixMilli(ms)
+	}
+	return s
+}
+
+// oldest is the time of the front, or one not later. l.mu is held.
+func (l *Log) oldest() (int64, bool) {
+	for _, s := range l.segments {
+		if s.left.Records > 0 {
+			return s.oldest, true
+		}
+	}
+	if r := l.held.front(); r != nil {
+		return r.timeMs, true
+	}
+	return 0, false
+}
+
+// Dir is the directory; empty for a log in memory.
+func (l *Log) Dir() string { return l.opts.Dir }
