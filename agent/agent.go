@@ -119,7 +119,7 @@ func New(opts Options) (*Agent, error) {
 		return nil, errors.Join(err, a.storage.close())
 	}
 	if err := a.apply(cfg); err != nil {
-		return nil, errors.Join(err, a.console.Close(), a.storage.close())
+		return nil, errors.Join(err, a.console.Close(), a.writer.Close(), a.storage.close())
 	}
 	a.noteReload(nil)
 	return a, nil
@@ -135,6 +135,7 @@ func (a *Agent) build() error {
 		Registerer:    a.registry,
 		UserAgent:     userAgent,
 		QuarantineDir: a.storage.quarantine(),
+		SpoolDir:      a.storage.spool(),
 	})
 	a.pusher = pyroscope.New(pyroscope.Options{
 		Logger:     log("pyroscope_write"),
@@ -242,6 +243,7 @@ func (a *Agent) Run(drain, abort context.Context) error {
 	scraper.stop()                    // leaves staleness markers
 	flushErr := a.flushQueues(deadline)
 	writer.stop()
+	closeErr := a.writer.Close() // what is left waits on disk
 	pusher.stop()
 	keeper.stop()
 	doors.stop() // last: health is answered while queues drain
@@ -252,7 +254,7 @@ func (a *Agent) Run(drain, abort context.Context) error {
 	if flushErr != nil {
 		a.logger.Warn("not all was delivered before the end", "err", flushErr)
 	}
-	var errs []error
+	errs := []error{closeErr}
 	for _, s := range []*stage{discovery, self, profiles, scraper, writer, pusher, keeper, doors} {
 		errs = append(errs, s.err)
 	}

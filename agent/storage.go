@@ -36,7 +36,7 @@ func openStorage(named, fallback string, logger *slog.Logger) (*storage, error) 
 	case named != "":
 		return nil, err
 	}
-	logger.Warn("default storage path cannot be used: nothing is kept on disk, and samples that a receiver refuses for good are dropped instead of set aside; give a writable folder with --storage.path",
+	logger.Warn("default storage path cannot be used: requests wait in memory alone, and samples that a receiver refuses for good are dropped instead of set aside; give a writable folder with --storage.path",
 		"path", dir, "err", err)
 	return &storage{}, nil
 }
@@ -82,6 +82,14 @@ func storageError(dir string, err error) error {
 		fix = "free some space, or name another with --storage.path"
 	}
 	return fmt.Errorf("storage path %s: %w: %s", dir, err, fix)
+}
+
+// spool is where requests wait; empty without a disk.
+func (s *storage) spool() string {
+	if s.dir == "" {
+		return ""
+	}
+	return filepath.Join(s.dir, "spool")
 }
 
 // quarantine is where requests go that a receiver refuses for good; empty without a disk.

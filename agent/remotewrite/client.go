@@ -1,7 +1,6 @@
 package remotewrite
 
 import (
-	"bytes"
 	"context"
 	"net/http"
 	"strconv"
@@ -39,10 +38,13 @@ func newClient(cfg *Config, name, userAgent string) (*client, error) {
 func (c *client) post(ctx context.Context, r record, attempt int) answer {
 	ctx, cancel := context.WithTimeout(ctx, c.timeout)
 	defer cancel()
-	req, err := http.NewRequestWithContext(ctx, http.MethodPost, c.url, bytes.NewReader(r.data))
+	body := &postBody{data: r.data}
+	defer body.end()
+	req, err := http.NewRequestWithContext(ctx, http.MethodPost, c.url, nil)
 	if err != nil {
 		return answer{verdict: misconfigured, reason: "request", err: err}
 	}
+	body.giveTo(req)
 	for k, v := range c.headers {
 		req.Header.Set(k, v)
 		if strings.EqualFold(k, "Host") {
@@ -63,11 +65,11 @@ func (c *client) post(ctx context.Context, r record, attempt int) answer {
 		reason, cause := outbound.NoAnswer(err)
 		return answer{verdict: passing, reason: reason, err: cause}
 	}
-	body := backoff.DrainBody(resp)
+	text := backoff.DrainBody(resp)
 	a := answer{status: resp.StatusCode, reason: strconv.Itoa(resp.StatusCode), written: readWritten(resp.Header)}
-	a.verdict = classify(r, a.status, body, a.written)
+	a.verdict = classify(r, a.status, text, a.written)
 	if a.verdict != delivered {
-		a.err = &statusError{status: resp.StatusCode, body: body}
+		a.err = &statusError{status: resp.StatusCode, body: text}
 	}
 	a.retryAfter, _ = backoff.RetryAfter(resp.Header, time.Now())
 	return a

@@ -4,6 +4,8 @@ import (
 	promconfig "github.com/prometheus/common/config"
 	"github.com/prometheus/common/model"
 	"github.com/prometheus/prometheus/model/relabel"
+
+	"outrider/agent/spool"
 )
 
 // The values of Config.ProtobufMessage.
@@ -11,6 +13,15 @@ const (
 	MessageV1 = "prometheus.WriteRequest"
 	MessageV2 = "io.prometheus.write.v2.Request"
 )
+
+// The values of Config.Order.
+const (
+	InOrder    = "in_order"
+	FreshFirst = "fresh_first"
+)
+
+// MaxShards bounds Config.Shards: each is a directory and a connection.
+const MaxShards = 64
 
 // Config is one endpoint that metrics are written to. Keys and semantics are those of
 // prometheus.yml.
@@ -31,6 +42,12 @@ type Config struct {
 	SendExemplars bool `yaml:"send_exemplars,omitempty"`
 	// Whether native histograms are sent.
 	SendNativeHistograms bool `yaml:"send_native_histograms"`
+	// How many requests may be under way at a time. Each target has its samples sent in order, through one of so many lanes. More than one only for a receiver that is far away and slow to answer.
+	Shards int `yaml:"shards,omitempty"`
+	// `in_order`, or `fresh_first` for a receiver that takes samples out of order: after an outage what is scraped goes out at once, and what has waited for more than 30 seconds follows behind.
+	Order string `yaml:"order,omitempty"`
+	// How much waits for this endpoint, and how safely. What is not set is taken from the top-level `spool`.
+	Spool spool.Config `yaml:"spool,omitempty"`
 	// Authentication, TLS and proxy; see "HTTP client".
 	HTTPClient promconfig.HTTPClientConfig `yaml:",inline"`
 }

@@ -1,7 +1,6 @@
 package remotewrite
 
 import (
-	"bytes"
 	"cmp"
 	"log/slog"
 	"sync"
@@ -10,26 +9,29 @@ import (
 
 	"github.com/prometheus/prometheus/model/labels"
 
+	"outrider/agent/spool"
 	"outrider/telemetry"
 )
 
-// endpoint is one receiver: its queue, what is known of it, and its present settings. It
-// lives as long as its name is configured; a change of its settings leaves the queue alone,
-// so that a mended token delivers the backlog.
+// endpoint is one receiver: its lanes, what is known of it, and its present settings. It
+// lives as long as its name is configured; a change of its settings leaves what is queued
+// alone, so that a mended token delivers the backlog.
 type endpoint struct {
 	name       string
-	queue      *queue
 	quarantine *quarantine // nil: what is refused for good is dropped
 	metrics    *endpointMetrics
 	logger     *slog.Logger
+
+	moving sync.RWMutex // held by those who append; for good by who changes the lanes
+	logs   *logSet
+	lanes  atomic.Pointer[[]*lane]
+	books  sync.Mutex // held while the books of the logs are taken over
 
 	settings atomic.Pointer[settings]
 	message  atomic.Uint32 // what new requests are made of
 	perReq   atomic.Int64  // samples; lowered for a while when the receiver calls a request too large
 
-	hurry chan struct{} // cuts a wait between two tries short
-
-	stop func() // ends the sender and waits for it; nil while none runs; guarded by Manager.mu
+	stop func() // ends the senders and waits for them; nil while none run; guarded by Manager.mu
 
 	mu            sync.Mutex
 	lastSuccess   time.Time
@@ -46,16 +48,15 @@ type settings struct {
 	client   *client
 }
 
-func newEndpoint(name string, m *metrics, q *quarantine, queueBytes int64, logger *slog.Logger) *endpoint {
+func newEndpoint(name, dir string, m *metrics, q *quarantine, logger *slog.Logger) *endpoint {
 	ep := &endpoint{
 		name:       name,
-		queue:      newQueue(queueBytes),
 		quarantine: q,
 		metrics:    m.endpoint(name),
 		logger:     logger.With("endpoint", name),
-		hurry:      make(chan struct{}, 1),
 	}
-	ep.metrics.cap.Set(float64(queueBytes))
+	ep.logs = &logSet{dir: dir, logger: ep.logger, open: make(map[string]*spool.Log)}
+	ep.lanes.Store(&[]*lane{})
 	ep.metrics.misconfigured("")
 	return ep
 }
@@ -64,6 +65,7 @@ func newEndpoint(name string, m *metrics, q *quarantine, queueBytes int64, logge
 func (ep *endpoint) set(s *settings, m message) {
 	ep.settings.Store(s)
 	ep.perReq.Store(defaultRequestSamples)
+	ep.metrics.cap.Set(float64(ep.logs.limits.MaxBytes))
 	ep.setMessage(m)
 	ep.mu.Lock()
 	defer ep.mu.Unlock()
@@ -84,68 +86,74 @@ func (ep *endpoint) limits() limits {
 	return limits{samples: int(ep.perReq.Load()), bytes: maxRequestBytes}
 }
 
-// append encodes a scrape and queues it. It waits for nothing but other scrapes of the same
-// target.
+// append encodes a scrape and queues it. It waits for nothing but the file system and other
+// scrapes of the same target.
 func (ep *endpoint) append(s *telemetry.Scrape) {
-	skipped := ep.settings.Load().encoder.encode(s, ep.currentMessage(), ep.limits(), ep.enqueue)
+	ep.moving.RLock()
+	defer ep.moving.RUnlock()
+	target := hashKey(s.Target.Key())
+	q := laneFor(*ep.lanes.Load(), target).queue
+	skipped := ep.settings.Load().encoder.encode(s, ep.currentMessage(), ep.limits(), func(r record) {
+		r.target = target
+		ep.metrics.queued.Add(float64(r.counts.samples()))
+		if err := q.Append(r); err != nil { // one that was on its way when the endpoint went
+			ep.drop("endpoint_removed", r.counts)
+		}
+	})
 	ep.metrics.skipped(skipped)
-	ep.metrics.queue(ep.queue.Stats())
-}
-
-// enqueue queues a copy of a record that an encoder lends.
-func (ep *endpoint) enqueue(r record) {
-	r.data = bytes.Clone(r.data)
-	ep.metrics.queued.Add(float64(r.counts.samples()))
-	for _, old := range ep.queue.Append(r) {
-		ep.lose(old)
-	}
-}
-
-// lose accounts for a record that the queue had no room for.
-func (ep *endpoint) lose(r record) {
-	if ep.queue.Closed() {
-		ep.drop("endpoint_removed", r.counts)
-		return
-	}
-	ep.drop("queue_full", r.counts)
-	ep.logger.Warn("queue is full, dropping the oldest samples", "samples", r.counts.samples())
+	ep.account()
 }
 
 func (ep *endpoint) drop(reason string, c counts) { ep.metrics.dropped(reason, c.samples()) }
 
-// remove ends the endpoint. Its sender has stopped.
+// remove ends the endpoint. Its senders have stopped. What waits on disk stays there.
 func (ep *endpoint) remove() {
-	var c counts
-	for _, r := range ep.queue.Close() {
-		c.add(r.counts)
-	}
-	ep.drop("endpoint_removed", c)
+	q := ep.fill()
+	ep.close()
 	ep.metrics.remove()
-	if c.samples() > 0 {
-		ep.logger.Warn("endpoint was removed, dropping what it had queued", "samples", c.samples())
+	switch {
+	case q.samples == 0:
+	case ep.logs.dir == "":
+		ep.metrics.dropped("endpoint_removed", q.samples)
+		ep.logger.Warn("endpoint was removed, dropping what it had queued", "samples", q.samples)
+	default:
+		ep.logger.Warn("endpoint was removed, what it had queued stays on disk until it comes back", "dir", ep.logs.dir, "samples", q.samples)
 	}
 }
 
-// nudge makes a sender that waits after a failure try again now.
+// close closes the logs.
+func (ep *endpoint) close() {
+	ep.logs.close()
+	ep.account()
+}
+
+// nudge makes senders that wait after a failure try again now.
 func (ep *endpoint) nudge() {
-	select {
-	case ep.hurry <- struct{}{}:
-	default:
+	for _, la := range *ep.lanes.Load() {
+		select {
+		case la.hurry <- struct{}{}:
+		default:
+		}
 	}
 }
 
 // calm takes a nudge back that nobody needed.
 func (ep *endpoint) calm() {
-	select {
-	case <-ep.hurry:
-	default:
+	for _, la := range *ep.lanes.Load() {
+		select {
+		case <-la.hurry:
+		default:
+		}
 	}
 }
 
-// replace puts records in the place of the one at the front of the queue, or takes that away.
-func (ep *endpoint) replace(with ...record) {
-	ep.queue.Replace(with...)
-	ep.metrics.queue(ep.queue.Stats())
+// fill is what waits in all lanes.
+func (ep *endpoint) fill() queueStats {
+	var all queueStats
+	for _, la := range *ep.lanes.Load() {
+		all.add(la.queue.Stats())
+	}
+	return all
 }
 
 // note remembers the last answer for people.
@@ -184,7 +192,7 @@ func (ep *endpoint) settle(r record, a answer) {
 }
 
 func (ep *endpoint) status() telemetry.EndpointStatus {
-	q := ep.queue.Stats()
+	q := ep.fill()
 	ep.mu.Lock()
 	defer ep.mu.Unlock()
 	return telemetry.EndpointStatus{

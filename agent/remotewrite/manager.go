@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"path/filepath"
 	"reflect"
 	"strings"
 	"sync"
@@ -17,10 +18,11 @@ import (
 	"github.com/prometheus/prometheus/model/relabel"
 
 	"outrider/agent/outbound"
+	"outrider/agent/spool"
 	"outrider/telemetry"
 )
 
-// DefaultQueueBytes is what a queue holds when Options do not say.
+// DefaultQueueBytes is what waits for an endpoint in memory when Options do not say.
 const DefaultQueueBytes = 32 << 20
 
 // Options are what a Manager needs to work.
@@ -31,7 +33,10 @@ type Options struct {
 	// QuarantineDir is where samples are kept that a receiver refuses for good. It is made
 	// when it is needed. Empty: they are dropped.
 	QuarantineDir string
-	// QueueBytes bounds the queue of each endpoint, in compressed bytes. 0 means
+	// SpoolDir is where requests wait, each endpoint's in a directory of its own. Empty: in
+	// memory.
+	SpoolDir string
+	// QueueBytes bounds what waits for each endpoint in memory, in compressed bytes. 0 means
 	// DefaultQueueBytes.
 	QueueBytes int64
 }
@@ -81,8 +86,8 @@ func (m *Manager) Check(configs []*Config, external labels.Labels) error {
 }
 
 // Apply replaces the endpoints. One whose configuration is the same goes on untouched; one
-// that is changed under its old name keeps its queue; one that is gone loses it. On an error
-// nothing changes. The configurations must not be changed afterwards.
+// that is changed under its old name keeps its queue; one that is gone leaves it on disk, or
+// loses it where there is none. On an error nothing changes. The configurations must not be changed afterwards.
 func (m *Manager) Apply(configs []*Config, external labels.Labels) error {
 	m.mu.Lock()
 	defer m.mu.Unlock()
@@ -100,7 +105,17 @@ func (m *Manager) Apply(configs []*Config, external labels.Labels) error {
 		changes []change
 		next    = make([]*endpoint, 0, len(configs))
 		seen    = make(map[string]bool)
+		made    []*endpoint
+		applied = false
 	)
+	defer func() {
+		if !applied {
+			for _, ep := range made {
+				ep.close()
+				ep.metrics.remove()
+			}
+		}
+	}()
 	for _, cfg := range configs {
 		name := outbound.EndpointName(cfg.Name, cfg.URL)
 		if seen[name] {
@@ -117,7 +132,12 @@ func (m *Manager) Apply(configs []*Config, external labels.Labels) error {
 			return fmt.Errorf("remote_write %q: %w", name, err)
 		}
 		if ep == nil {
-			ep = newEndpoint(name, m.metrics, m.quarantine, m.opts.QueueBytes, m.opts.Logger)
+			ep = newEndpoint(name, m.spoolDir(name), m.metrics, m.quarantine, m.opts.Logger)
+			ep.logs.limits = m.limits(cfg)
+			made = append(made, ep)
+		}
+		if err := ep.openLanes(cfg); err != nil {
+			return fmt.Errorf("remote_write %q: %w", name, err)
 		}
 		next = append(next, ep)
 		changes = append(changes, change{ep, set, msg})
@@ -125,9 +145,15 @@ func (m *Manager) Apply(configs []*Config, external labels.Labels) error {
 
 	// Nothing can fail from here on. A sender ends before its settings change: there is never
 	// more than one request in flight.
+	applied = true
 	for _, c := range changes {
 		c.ep.end()
+		c.ep.logs.limits = m.limits(c.set.cfg)
 		c.ep.set(c.set, c.msg)
+		if err := c.ep.relane(c.set.cfg); err != nil {
+			return fmt.Errorf("remote_write %q: %w", c.ep.name, err)
+		}
+		c.ep.account()
 	}
 	m.endpoints.Store(&next)
 	for name, ep := range old {
@@ -141,7 +167,27 @@ func (m *Manager) Apply(configs []*Config, external labels.Labels) error {
 			m.start(c.ep)
 		}
 	}
+	m.lookForOrphans(seen, configs)
 	return nil
+}
+
+func (m *Manager) spoolDir(name string) string {
+	if m.opts.SpoolDir == "" {
+		return ""
+	}
+	return filepath.Join(m.opts.SpoolDir, endpointDir(name))
+}
+
+// limits are those of each log of an endpoint, and of all of them together.
+func (m *Manager) limits(cfg *Config) spool.Limits {
+	l := cfg.Spool.Limits()
+	if l.MaxBytes <= 0 {
+		l.MaxBytes = spool.DefaultMaxBytes
+	}
+	if m.opts.SpoolDir == "" {
+		l.MaxBytes = min(l.MaxBytes, m.opts.QueueBytes)
+	}
+	return l
 }
 
 // prepare checks a configuration and makes what depends on it.
@@ -150,6 +196,10 @@ func (m *Manager) prepare(cfg *Config, name string, external labels.Labels) (mes
 	switch {
 	case cfg.URL == nil || cfg.URL.URL == nil || cfg.URL.Host == "":
 		return 0, nil, errors.New("url is missing")
+	case cfg.Shards < 0 || cfg.Shards > MaxShards:
+		return 0, nil, fmt.Errorf("shards %d is not between 1 and %d", cfg.Shards, MaxShards)
+	case cfg.Order != "" && cfg.Order != InOrder && cfg.Order != FreshFirst:
+		return 0, nil, fmt.Errorf("order %q is neither %s nor %s", cfg.Order, InOrder, FreshFirst)
 	case !ok:
 		return 0, nil, fmt.Errorf("protobuf_message %q is neither %s nor %s", cfg.ProtobufMessage, MessageV1, MessageV2)
 	}
@@ -210,19 +260,34 @@ func (m *Manager) Run(ctx context.Context) error {
 	return nil
 }
 
-// start starts the sender of an endpoint. m.mu is held.
+// start starts the senders of an endpoint. m.mu is held.
 func (m *Manager) start(ep *endpoint) {
 	ctx, cancel := context.WithCancel(m.ctx)
-	done := make(chan struct{})
-	s := newSender(ep, m.tuning)
-	go func() {
-		defer close(done)
-		s.run(ctx)
-	}()
+	var wg sync.WaitGroup
+	for _, la := range *ep.lanes.Load() {
+		s := newSender(ep, la, m.tuning)
+		wg.Go(func() { la.run(ctx, s) })
+	}
 	ep.stop = func() {
 		cancel()
-		<-done
+		wg.Wait()
 	}
+}
+
+// Close closes the spools. What waits in them stays on disk. Run has ended and nothing is
+// appended any more.
+func (m *Manager) Close() error {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	for _, ep := range *m.endpoints.Load() {
+		if q := ep.fill(); q.samples > 0 && ep.logs.dir == "" {
+			ep.logger.Warn("samples were not delivered before the end and are lost, as there is no storage path", "samples", q.samples)
+		} else if q.samples > 0 {
+			ep.logger.Info("samples wait on disk for the next start", "samples", q.samples)
+		}
+		ep.close()
+	}
+	return nil
 }
 
 // end stops the sender if there is one. Manager.mu is held.
@@ -244,8 +309,12 @@ func (m *Manager) Flush(ctx context.Context) error {
 	defer stopNudging()
 	var left []string
 	for _, ep := range *m.endpoints.Load() {
-		if err := ep.queue.Drained(ctx); err != nil {
-			q := ep.queue.Stats()
+		var errs []error
+		for _, la := range *ep.lanes.Load() {
+			errs = append(errs, la.queue.Drained(ctx))
+		}
+		if errors.Join(errs...) != nil {
+			q := ep.fill()
 			left = append(left, fmt.Sprintf("%s has %d requests with %d samples left", ep.name, q.records, q.samples))
 		}
 	}

@@ -33,6 +33,15 @@ type metrics struct {
 	queueCap     *prometheus.GaugeVec
 	queueOldest  *prometheus.GaugeVec
 
+	samplesRecovered *prometheus.CounterVec
+	damagedRecords   *prometheus.CounterVec
+	damagedBytes     *prometheus.CounterVec
+	tornBytes        *prometheus.CounterVec
+	syncFailures     *prometheus.CounterVec
+	setAside         *prometheus.CounterVec
+	spoolUsed        *prometheus.GaugeVec
+	spoolFailing     *prometheus.GaugeVec
+
 	quarantineBytes   prometheus.Gauge
 	quarantineExpired prometheus.Counter
 }
@@ -47,10 +56,10 @@ func newMetrics(reg prometheus.Registerer) *metrics {
 		return f.NewGaugeVec(prometheus.GaugeOpts{Name: name(n), Help: help}, append([]string{"endpoint"}, more...))
 	}
 	return &metrics{
-		samplesQueued:      counter("samples_queued_total", "Samples that were encoded and put in the queue. Each is delivered, dropped, quarantined or still queued."),
+		samplesQueued:      counter("samples_queued_total", "Samples that were encoded and put in the queue. Each, and each that was recovered, is delivered, dropped, quarantined or still queued."),
 		samplesSkipped:     counter("samples_skipped_total", "Samples of scrapes that were not put in the queue, by reason: relabelled, duplicate, not_advanced (timestamp not later than the last one), invalid_labels, native_histogram (sending them is off).", "reason"),
 		samplesDelivered:   counter("samples_delivered_total", "Samples that the receiver has accepted."),
-		samplesDropped:     counter("samples_dropped_total", "Queued samples that were given up, by reason: queue_full, too_old, poison (refused, with no quarantine to keep them), corrupt, endpoint_removed.", "reason"),
+		samplesDropped:     counter("samples_dropped_total", "Queued samples that were given up, by reason: queue_full, max_age (waited too long), disk_full, disk_error (nowhere to keep them), too_old (for the receiver), poison (refused, with no quarantine to keep them), corrupt, endpoint_removed.", "reason"),
 		samplesQuarantined: counter("samples_quarantined_total", "Samples that the receiver refused for good and that were kept in a file."),
 		samplesNotWritten:  counter("samples_not_written_total", "Samples that the receiver accepted and then said that it did not write."),
 		exemplarsDelivered: counter("exemplars_delivered_total", "Exemplars in requests that the receiver has accepted."),
@@ -75,8 +84,17 @@ func newMetrics(reg prometheus.Registerer) *metrics {
 		queueLength:  gauge("queue_requests", "Requests waiting."),
 		queueSamples: gauge("queue_samples", "Samples waiting."),
 		queueBytes:   gauge("queue_bytes", "Bytes of the requests waiting, compressed."),
-		queueCap:     gauge("queue_capacity_bytes", "Bytes that the queue holds before it drops the oldest request."),
+		queueCap:     gauge("queue_capacity_bytes", "Bytes that the spool takes up before it drops the oldest requests."),
 		queueOldest:  gauge("queue_oldest_timestamp_seconds", "When the oldest request waiting was queued; 0 while none is."),
+
+		samplesRecovered: counter("samples_recovered_total", "Samples found on disk at the start, or when an endpoint came back."),
+		damagedRecords:   counter("spool_damaged_records_total", "Requests in the spool that could not be read and were skipped; a stretch in which none can be found counts as one."),
+		damagedBytes:     counter("spool_damaged_bytes_total", "Bytes of the spool that could not be read and were skipped."),
+		tornBytes:        counter("spool_torn_bytes_total", "Bytes cut off the end of the spool at the start: a write that a crash has interrupted."),
+		syncFailures:     counter("spool_sync_failures_total", "Times that the spool could not be synced to the disk; a power cut may lose what waits."),
+		setAside:         counter("spool_set_aside_files_total", "Files of the spool that were renamed, as a newer version has written them."),
+		spoolUsed:        gauge("spool_used_bytes", "Bytes that count in the capacity: of all files of the spool, or of the requests in memory."),
+		spoolFailing:     gauge("spool_disk_failing", "1 while the disk does not take requests, which are then held in memory, or their position."),
 
 		quarantineBytes:   f.NewGauge(prometheus.GaugeOpts{Name: name("quarantine_bytes"), Help: "Space on disk of all files in quarantine, each rounded up to 4096 bytes."}),
 		quarantineExpired: f.NewCounter(prometheus.CounterOpts{Name: name("quarantine_expired_files_total"), Help: "Files in quarantine that were deleted to make room for newer ones."}),
@@ -92,8 +110,11 @@ type endpointMetrics struct {
 	exemplars, exemplarsDropped                prometheus.Counter
 	bytes, bisections                          prometheus.Counter
 
+	recovered prometheus.Counter
+
 	duration                                          prometheus.Observer
 	highest, length, samples, queueBytes, cap, oldest prometheus.Gauge
+	used, failing                                     prometheus.Gauge
 }
 
 func (m *metrics) endpoint(name string) *endpointMetrics {
@@ -117,6 +138,9 @@ func (m *metrics) endpoint(name string) *endpointMetrics {
 		queueBytes: m.queueBytes.WithLabelValues(name),
 		cap:        m.queueCap.WithLabelValues(name),
 		oldest:     m.queueOldest.WithLabelValues(name),
+		recovered:  m.samplesRecovered.WithLabelValues(name),
+		used:       m.spoolUsed.WithLabelValues(name),
+		failing:    m.spoolFailing.WithLabelValues(name),
 	}
 }
 
@@ -136,6 +160,11 @@ func (m *endpointMetrics) queue(s queueStats) {
 	m.length.Set(float64(s.records))
 	m.samples.Set(float64(s.samples))
 	m.queueBytes.Set(float64(s.bytes))
+	m.used.Set(float64(s.used))
+	m.failing.Set(0)
+	if s.failing {
+		m.failing.Set(1)
+	}
 	m.oldest.Set(0)
 	if !s.oldest.IsZero() {
 		m.oldest.Set(float64(s.oldest.UnixMilli()) / 1000)
@@ -161,7 +190,7 @@ func (m *endpointMetrics) protocol(msg message) {
 func (m *endpointMetrics) remove() {
 	for _, g := range []*prometheus.GaugeVec{
 		m.all.highestSent, m.all.misconfig, m.all.protocol, m.all.queueLength, m.all.queueSamples,
-		m.all.queueBytes, m.all.queueCap, m.all.queueOldest,
+		m.all.queueBytes, m.all.queueCap, m.all.queueOldest, m.all.spoolUsed, m.all.spoolFailing,
 	} {
 		g.DeletePartialMatch(prometheus.Labels{"endpoint": m.name})
 	}

@@ -2,146 +2,203 @@ package remotewrite
 
 import (
 	"context"
+	"errors"
+	"log/slog"
 	"slices"
 	"sync"
 	"time"
+
+	"outrider/agent/spool"
 )
 
-// queue is a bounded first-in, first-out queue of records in memory. Any number of goroutines
-// may append; one at a time takes from the front. The record at the front stays in the queue
-// until it is replaced, so that nothing is lost between the two.
-type queue struct {
-	capacity int64
+// freshFor is how long a request is fresh, where fresh ones go first.
+const freshFor = 30 * time.Second
 
-	mu      sync.Mutex
-	records []record // records[head:] wait
-	head    int
-	bytes   int64
-	samples int
-	held    bool // the front was given out by Peek and must not be dropped
-	closed  bool
-	filled  chan struct{} // closed and renewed when a record arrives in an empty queue
-	drained chan struct{} // closed and renewed when the last record leaves
+// queue is what waits for one sender: a log, and in memory the parts that the record at its
+// front was taken apart into. Any number of goroutines may append; one at a time takes from the
+// front. The record at the front stays in the log until all of its parts are dealt with, so
+// that a crash repeats it and loses nothing.
+//
+// Where fresh requests go first there are two logs: what is no longer fresh moves from the
+// first to the one behind it, which is read while the first is empty.
+type queue struct {
+	logger *slog.Logger
+	log    *ledger
+	behind *ledger // nil: in order
+
+	heads sync.Mutex // for head
+	head  []byte
+
+	mu    sync.Mutex
+	parts []record // of the front; empty before Peek
+	from  *ledger  // where the front is
+	whole int      // samples of the front, as the log knows it
+}
+
+// ledger is a log with what of its books was taken over.
+type ledger struct {
+	*spool.Log
+	seen spool.Stats // guarded by endpoint.books
 }
 
 // queueStats is the fill of a queue.
 type queueStats struct {
 	records int
-	bytes   int64
+	bytes   int64 // of what waits
+	used    int64 // of the bound
 	samples int
 	oldest  time.Time // when the record at the front was queued; zero when none is
+	failing bool      // the disk does not take all that it should
 }
 
-// newQueue returns a queue that holds records of up to capacity bytes altogether.
-func newQueue(capacity int64) *queue {
-	return &queue{capacity: capacity, filled: make(chan struct{}), drained: make(chan struct{})}
+func (s *queueStats) add(o queueStats) {
+	s.records += o.records
+	s.bytes += o.bytes
+	s.used += o.used
+	s.samples += o.samples
+	s.failing = s.failing || o.failing
+	if s.oldest.IsZero() || !o.oldest.IsZero() && o.oldest.Before(s.oldest) {
+		s.oldest = o.oldest
+	}
 }
 
-// Append puts a record at the end. It never waits: where the bound is exceeded the oldest
-// records go, except the one that Peek gave out, and are returned for the books. A closed
-// queue returns the new record itself.
-func (q *queue) Append(r record) (dropped []record) {
-	q.mu.Lock()
-	defer q.mu.Unlock()
-	if q.closed {
-		return []record{r}
+// newQueue returns a queue over logs; behind is nil where the order is kept.
+func newQueue(log, behind *spool.Log, logger *slog.Logger) *queue {
+	q := &queue{logger: logger, log: &ledger{Log: log}}
+	if behind != nil {
+		q.behind = &ledger{Log: behind}
 	}
-	q.records = append(q.records, r)
-	q.count(r, 1)
-	if len(q.records)-q.head == 1 {
-		close(q.filled)
-		q.filled = make(chan struct{})
-	}
-	first := q.head
-	if q.held {
-		first++
-	}
-	n := 0
-	for q.bytes > q.capacity && first+n < len(q.records) {
-		old := q.records[first+n]
-		q.count(old, -1)
-		dropped = append(dropped, old)
-		n++
-	}
-	q.records = slices.Delete(q.records, first, first+n)
-	q.signalDrained()
-	return dropped
+	return q
 }
 
-// Peek waits for a record and returns the one at the front, without taking it away. The
-// caller then owns the front until it calls Replace. The only error is ctx's.
+// logs are those of the queue, the older records first.
+func (q *queue) logs() []*ledger {
+	if q.behind != nil {
+		return []*ledger{q.behind, q.log}
+	}
+	return []*ledger{q.log}
+}
+
+// Append puts a copy of a record at the end. It waits for nothing but the file system. The
+// only error is spool.ErrClosed.
+func (q *queue) Append(r record) error { return q.appendTo(q.log, r) }
+
+func (q *queue) appendTo(l *ledger, r record) error {
+	q.heads.Lock()
+	defer q.heads.Unlock()
+	q.head = r.appendHead(q.head[:0])
+	return l.Append(byte(r.message), r.queued.UnixMilli(), uint32(r.counts.samples()), q.head, r.data)
+}
+
+// Peek waits for a record and returns the one at the front, without taking it away. Its data
+// is valid until Replace. The only errors are ctx's and spool.ErrClosed.
 func (q *queue) Peek(ctx context.Context) (record, error) {
 	for {
 		q.mu.Lock()
-		if q.head < len(q.records) {
-			r := q.records[q.head]
-			q.held = true
+		if len(q.parts) > 0 {
+			r := q.parts[0]
 			q.mu.Unlock()
 			return r, nil
 		}
-		filled := q.filled
 		q.mu.Unlock()
-		select {
-		case <-filled:
-		case <-ctx.Done():
-			return record{}, ctx.Err()
+		from, raw, err := q.next(ctx)
+		if err != nil {
+			return record{}, err
+		}
+		r, err := readRecord(raw)
+		if err != nil { // in good order, so of a version that knows more
+			q.logger.Error("queued request cannot be read, dropping it", "err", err, "samples", raw.Weight)
+			from.Reject()
+			continue
+		}
+		q.mu.Lock()
+		q.parts, q.from, q.whole = append(q.parts[:0], r), from, r.counts.samples()
+		q.mu.Unlock()
+	}
+}
+
+// next waits for a record in the logs.
+func (q *queue) next(ctx context.Context) (*ledger, spool.Record, error) {
+	if q.behind == nil {
+		r, err := q.log.Peek(ctx)
+		return q.log, r, err
+	}
+	for {
+		r, ok, err := q.log.TryPeek()
+		if err != nil {
+			return nil, spool.Record{}, err
+		}
+		if ok && time.Since(time.UnixMilli(r.TimeMs)) <= freshFor {
+			return q.log, r, nil
+		}
+		if ok {
+			if err := q.behind.Append(r.Kind, r.TimeMs, r.Weight, r.Payload); err != nil {
+				return nil, spool.Record{}, err
+			}
+			q.log.Advance()
+			continue
+		}
+		if r, ok, err := q.behind.TryPeek(); ok || err != nil {
+			return q.behind, r, err
+		}
+		if _, err := q.log.Peek(ctx); err != nil {
+			return nil, spool.Record{}, err
 		}
 	}
 }
 
-// Replace puts records in the place of the one at the front, in their order; none, when it
-// is dealt with. The caller goes
-// on owning the front, which is the first of them.
+// Replace puts records in the place of the one at the front, in their order; none, when it is
+// dealt with.
 func (q *queue) Replace(with ...record) {
 	q.mu.Lock()
 	defer q.mu.Unlock()
-	if q.closed {
-		return // drained under a sender that was just stopped
+	switch {
+	case len(q.parts) == 0:
+		panic("BUG: nothing is at the front")
+	case len(with) == 0 && len(q.parts) > 1:
+		q.parts = slices.Delete(q.parts, 0, 1)
+	case len(with) == 0:
+		q.parts[0] = record{}
+		q.parts, q.whole = q.parts[:0], 0
+		q.from.Advance()
+	default:
+		q.parts = append(with, q.parts[1:]...)
 	}
-	if q.head == len(q.records) {
-		panic("BUG: the queue is empty")
-	}
-	q.count(q.records[q.head], -1)
-	for _, r := range with {
-		q.count(r, 1)
-	}
-	q.held = len(with) > 0
-	if q.held {
-		q.records = slices.Replace(q.records, q.head, q.head+1, with...)
-		return
-	}
-	q.records[q.head] = record{}
-	q.head++
-	if q.head > len(q.records)/2 { // amortised: the free part at the front is at most half
-		q.records = slices.Delete(q.records, 0, q.head)
-		q.head = 0
-	}
-	q.signalDrained()
 }
 
-// Close empties the queue for good and returns what was in it.
-func (q *queue) Close() []record {
+// dealt is how many samples of the front are dealt with already. q.mu is held.
+func (q *queue) dealt() int {
+	n := q.whole
+	for i := range q.parts {
+		n -= q.parts[i].counts.samples()
+	}
+	return n
+}
+
+// takeApart gives the parts of a front that was begun to put, and takes it away.
+func (q *queue) takeApart(put func(record)) {
 	q.mu.Lock()
 	defer q.mu.Unlock()
-	left := slices.Clone(q.records[q.head:])
-	q.records, q.head, q.bytes, q.samples, q.held, q.closed = nil, 0, 0, 0, false, true
-	q.signalDrained()
-	return left
+	if len(q.parts) == 0 {
+		return
+	}
+	for _, r := range q.parts {
+		put(r)
+	}
+	q.parts, q.whole = nil, 0
+	q.from.Advance()
 }
 
-// Drained waits until the queue is empty. The only error is ctx's.
+// Drained waits until the queue is empty. The only errors are ctx's and spool.ErrClosed.
 func (q *queue) Drained(ctx context.Context) error {
 	for {
-		q.mu.Lock()
-		empty, drained := q.head == len(q.records), q.drained
-		q.mu.Unlock()
-		if empty {
-			return nil
+		for _, l := range q.logs() {
+			if err := l.Drained(ctx); err != nil {
+				return err
+			}
 		}
-		select {
-		case <-drained:
-		case <-ctx.Done():
-			return ctx.Err()
+		if q.Stats().records == 0 { // nothing has moved from one to the other meanwhile
+			return nil
 		}
 	}
 }
@@ -150,28 +207,26 @@ func (q *queue) Drained(ctx context.Context) error {
 func (q *queue) Stats() queueStats {
 	q.mu.Lock()
 	defer q.mu.Unlock()
-	s := queueStats{records: len(q.records) - q.head, bytes: q.bytes, samples: q.samples}
-	if s.records > 0 {
-		s.oldest = q.records[q.head].queued
+	out := queueStats{samples: -q.dealt()}
+	for _, l := range q.logs() {
+		s := l.Stats()
+		out.add(queueStats{
+			records: int(s.Waiting.Records),
+			bytes:   s.Waiting.Bytes,
+			used:    s.Used,
+			samples: int(s.Waiting.Weight),
+			oldest:  s.Oldest,
+			failing: s.DiskFailing,
+		})
 	}
-	return s
+	return out
 }
 
-func (q *queue) count(r record, sign int) {
-	q.bytes += int64(sign) * r.size()
-	q.samples += sign * r.counts.samples()
-}
-
-func (q *queue) signalDrained() {
-	if q.head == len(q.records) {
-		close(q.drained)
-		q.drained = make(chan struct{})
+// Close closes the logs.
+func (q *queue) Close() error {
+	var errs []error
+	for _, l := range q.logs() {
+		errs = append(errs, l.Close())
 	}
-}
-
-// Closed says whether Close was called.
-func (q *queue) Closed() bool {
-	q.mu.Lock()
-	defer q.mu.Unlock()
-	return q.closed
+	return errors.Join(errs...)
 }

@@ -17,6 +17,7 @@ type record struct {
 	counts  counts
 	minMs   int64 // of all samples, milliseconds since the epoch
 	maxMs   int64
+	target  uint64    // hash of what it was scraped from
 	queued  time.Time // when it was first queued
 	sifted  bool      // suspects were set apart
 	retry   bool      // it holds only suspects, to be tried again
@@ -39,12 +40,6 @@ func (c *counts) add(o counts) {
 	c.histograms += o.histograms
 	c.exemplars += o.exemplars
 }
-
-// recordOverhead is about what a queue needs for a record beside its data.
-const recordOverhead = 128
-
-// size is what a record counts in the bounds of a queue.
-func (r record) size() int64 { return int64(len(r.data)) + recordOverhead }
 
 // span is a range of timestamps that grows as times are put in.
 type span struct{ minMs, maxMs int64 }

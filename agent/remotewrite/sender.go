@@ -27,12 +27,14 @@ func defaultTuning() tuning {
 	}
 }
 
-// sender delivers the records of one endpoint, one request in flight, in their order. It does
+// sender delivers the records of one lane, one request in flight, in their order. It does
 // with each what the answer asks for. Only the record at the front of the queue is ever
 // changed, and always before the next step, so that a sender that is stopped at any moment
 // leaves a queue from which another can go on.
 type sender struct {
 	*endpoint
+	queue  *queue
+	hurry  <-chan struct{} // cuts a wait between two tries short
 	client *client
 	tuning tuning
 
@@ -43,12 +45,15 @@ type sender struct {
 	resized   time.Time // when the size of requests was last looked into
 }
 
-func newSender(ep *endpoint, t tuning) *sender {
+func newSender(ep *endpoint, la *lane, t tuning) *sender {
+	lanes := len(*ep.lanes.Load()) // they share what a bisection may cost
 	return &sender{
 		endpoint: ep,
+		queue:    la.queue,
+		hurry:    la.hurry,
 		client:   ep.settings.Load().client,
 		tuning:   t,
-		pace:     pace{every: t.bisectEvery, burst: t.bisectBurst},
+		pace:     pace{every: t.bisectEvery * time.Duration(lanes), burst: max(1, t.bisectBurst/lanes)},
 		resized:  time.Now(),
 	}
 }
@@ -65,6 +70,12 @@ func (s *sender) run(ctx context.Context) {
 			return
 		}
 	}
+}
+
+// replace puts records in the place of the one at the front of the queue, or takes that away.
+func (s *sender) replace(with ...record) {
+	s.queue.Replace(with...)
+	s.account()
 }
 
 // handle takes the record at the front one step on: out of the queue, or into such parts as

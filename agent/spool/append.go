@@ -32,19 +32,19 @@ func (l *Log) Append(kind byte, timeMs int64, weight uint32, parts ...[]byte) er
 	}
 	now := time.Now()
 	l.expire(now)
-	if n > MaxRecord || segmentStart+frameSize+int64(n) > l.opts.MaxBytes {
+	if n > MaxRecord || segmentStart+frameSize+int64(n) > l.limits.MaxBytes {
 		l.stats.Dropped[Size].add(Amount{1, frameSize + int64(n), int64(weight)})
 		l.logger.Warn("a record is larger than the spool, dropping it", "bytes", n)
 		return nil
 	}
 	l.writeHeld(now)
-	if l.opts.Dir == "" || l.held.len() > 0 || !l.write(f, parts, now) {
+	if l.dir == "" || l.held.len() > 0 || !l.write(f, parts, now) {
 		l.hold(f, parts)
 	}
 	l.stats.Waiting.add(Amount{1, f.size(), int64(weight)})
 	l.trimHeld()
 	signal(l.filled)
-	if l.opts.Sync > 0 && l.opts.Dir != "" || l.trouble != nil {
+	if l.limits.Sync > 0 && l.dir != "" || l.trouble != nil {
 		signal(l.dirty)
 	}
 	return nil
@@ -62,7 +62,7 @@ func (l *Log) hold(f frame, parts [][]byte) { l.held.push(f, parts) }
 
 // trimHeld drops the oldest of what is held, where that is too much.
 func (l *Log) trimHeld() {
-	for l.held.bytes > l.memoryBytes && l.held.len() > 0 {
+	for l.held.bytes > l.memory && l.held.len() > 0 {
 		l.dropHeld(l.heldReason())
 	}
 }
@@ -70,7 +70,7 @@ func (l *Log) trimHeld() {
 // heldReason is why a record in memory has to go.
 func (l *Log) heldReason() Reason {
 	switch {
-	case l.opts.Dir == "":
+	case l.dir == "":
 		return Size
 	case noRoom(l.trouble):
 		return DiskFull
@@ -82,14 +82,28 @@ func (l *Log) heldReason() Reason {
 func (l *Log) dropHeld(why Reason) {
 	r := l.held.front()
 	a := Amount{1, r.size(), int64(r.weight)}
-	if !l.onDisk() {
-		l.removed++ // it is the front of all
+	if !l.onDisk() { // it is the front of all
+		l.removed++
+		if l.keepPeeked() {
+			a = Amount{}
+		}
 	}
 	l.held.pop()
 	l.drop(a, why)
 }
 
+// keepPeeked lets the reader keep a front that has to go, if it was given out: it waits until
+// Advance, but is in the log no more.
+func (l *Log) keepPeeked() bool {
+	keep := l.peeked && !l.loose
+	l.loose = l.loose || keep
+	return keep
+}
+
 func (l *Log) drop(a Amount, why Reason) {
+	if a.Records == 0 {
+		return
+	}
 	l.stats.Waiting.sub(a)
 	l.stats.Dropped[why].add(a)
 	l.logger.Warn("spool drops its oldest records", "reason", why.String(), "records", a.Records, "bytes", a.Bytes)
@@ -109,11 +123,42 @@ func (l *Log) onDisk() bool {
 // dropSegment drops the oldest segment.
 func (l *Log) dropSegment(why Reason) {
 	s := l.segments[0]
-	if s.left.Records > 0 {
-		l.removed += uint64(s.left.Records)
-		l.drop(s.left, why)
+	if a := s.left; a.Records > 0 {
+		l.removed += uint64(a.Records)
+		if l.keepPeeked() {
+			a.sub(l.out)
+		}
+		l.drop(a, why)
 	}
 	l.removeSegment(0)
+}
+
+// Free drops the oldest records until so many bytes are free, or nothing is left but what
+// Peek gave out. Of files whole segments go.
+func (l *Log) Free(bytes int64, why Reason) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if l.closed {
+		return
+	}
+	used := func() int64 { return l.stats.DiskBytes + l.held.bytes }
+	for goal := used() - bytes; used() > goal; {
+		switch {
+		case len(l.segments) > 0:
+			l.dropSegment(why)
+		case l.held.len() > 0:
+			l.dropHeld(why)
+		default:
+			return
+		}
+	}
+}
+
+// trim drops the oldest segments until there is room for so many bytes.
+func (l *Log) trim(bytes int64) {
+	for l.stats.DiskBytes+bytes > l.limits.MaxBytes && len(l.segments) > 0 {
+		l.dropSegment(Size)
+	}
 }
 
 // removeSegment deletes a file.
@@ -132,10 +177,10 @@ func (l *Log) removeSegment(i int) {
 
 // expire drops what is too old: of files only those of which all is.
 func (l *Log) expire(now time.Time) {
-	if l.opts.MaxAge <= 0 {
+	if l.limits.MaxAge <= 0 {
 		return
 	}
-	before := now.Add(-l.opts.MaxAge).UnixMilli()
+	before := now.Add(-l.limits.MaxAge).UnixMilli()
 	for len(l.segments) > 0 && l.segments[0].left.Records > 0 && l.segments[0].newest < before {
 		l.dropSegment(Age)
 	}
@@ -149,7 +194,7 @@ func (l *Log) expire(now time.Time) {
 
 // writeHeld writes what is held in memory, when it is time to try the disk again.
 func (l *Log) writeHeld(now time.Time) {
-	if l.opts.Dir == "" || l.held.len() == 0 || now.Before(l.retryAt) {
+	if l.dir == "" || l.held.len() == 0 || now.Before(l.retryAt) {
 		return
 	}
 	for r := l.held.front(); r != nil; r = l.held.front() {
@@ -163,9 +208,7 @@ func (l *Log) writeHeld(now time.Time) {
 // write writes a record to the last segment, after making room for it. ok is false when the
 // disk does not take it, and then the log is as it was.
 func (l *Log) write(f frame, parts [][]byte, now time.Time) (ok bool) {
-	for l.stats.DiskBytes+segmentStart+f.size() > l.opts.MaxBytes && len(l.segments) > 0 {
-		l.dropSegment(Size)
-	}
+	l.trim(segmentStart + f.size())
 	err := l.writeOnce(f, parts)
 	if noRoom(err) && len(l.segments) > 1 {
 		// One segment and no more: where others fill the disk nothing is won by dropping all.
@@ -174,7 +217,7 @@ func (l *Log) write(f frame, parts [][]byte, now time.Time) (ok bool) {
 	}
 	if err != nil {
 		if l.trouble == nil {
-			l.logger.Error("disk takes no records, holding them in memory", "err", err, "bytes", l.memoryBytes)
+			l.logger.Error("disk takes no records, holding them in memory", "err", err, "bytes", l.memory)
 		}
 		l.trouble, l.retryAt = err, now.Add(retryDisk)
 		return false
@@ -202,7 +245,7 @@ func (l *Log) writeOnce(f frame, parts [][]byte) error {
 	s.newest = max(s.newest, f.timeMs)
 	s.left.add(Amount{1, f.size(), int64(f.weight)})
 	l.stats.DiskBytes += f.size()
-	if l.opts.Sync == SyncAlways {
+	if l.limits.Sync == SyncAlways {
 		l.syncOne(s)
 	}
 	return nil
@@ -244,7 +287,7 @@ func (l *Log) active(size int64) (*segment, error) {
 	var last *segment
 	if n := len(l.segments); n > 0 {
 		last = l.segments[n-1]
-		if !last.sealed && (last.size == segmentStart || last.size+size <= l.segmentBytes) {
+		if !last.sealed && (last.size == segmentStart || last.size+size <= l.segment) {
 			return last, nil
 		}
 	}
@@ -263,7 +306,7 @@ func (l *Log) active(size int64) (*segment, error) {
 		last.sealed = true
 		if last.left.Records == 0 {
 			l.removeSegment(len(l.segments) - 1)
-		} else if l.opts.Sync <= 0 || last.synced == last.size {
+		} else if l.limits.Sync <= 0 || last.synced == last.size {
 			last.close()
 		}
 	}

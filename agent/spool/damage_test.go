@@ -14,7 +14,7 @@ import (
 // files by name.
 func smallLog(t *testing.T, dir string) map[string][]byte {
 	t.Helper()
-	r := openRig(t, Options{Dir: dir, Sync: SyncNever}, realDisk())
+	r := openRig(t, Options{Dir: dir, Limits: Limits{Sync: SyncNever}}, realDisk())
 	for n := range 8 {
 		r.put(n, 20)
 		r.segments[len(r.segments)-1].sealed = n == 3
@@ -80,7 +80,7 @@ func TestAnyByteFlipped(t *testing.T) {
 					want = slices.DeleteFunc(want, func(r int) bool { return r == 4*n+i })
 				}
 				faults := walkFaults(t, dir)
-				r := openRig(t, Options{Dir: dir, Sync: SyncNever}, realDisk())
+				r := openRig(t, Options{Dir: dir, Limits: Limits{Sync: SyncNever}}, realDisk())
 				got := r.drain()
 				if !slices.Equal(got, want) {
 					t.Fatalf("byte %d of %s ^ %#x: got %v, want %v\n%s", off, name, mask, got, want, r.out)
@@ -129,7 +129,7 @@ func TestAnyTruncation(t *testing.T) {
 			whole := max(0, recordAt(size))
 			want := append(span(0, 4*n+whole), span(4*n+4, 8)...)
 
-			r := openRig(t, Options{Dir: dir, Sync: SyncNever}, realDisk())
+			r := openRig(t, Options{Dir: dir, Limits: Limits{Sync: SyncNever}}, realDisk())
 			r.put(8, 20) // behind what was cut off
 			if got := r.drain(); !slices.Equal(got, append(want, 8)) {
 				t.Fatalf("%s of %d bytes: got %v, want %v\n%s", name, size, got, want, r.out)
@@ -161,7 +161,7 @@ func TestZerosAtTheEnd(t *testing.T) {
 		b := slices.Clone(last)
 		clear(b[from:])
 		restore(t, dir, map[string][]byte{segmentName(1): all[segmentName(1)], segmentName(2): append(b, make([]byte, 100)...)})
-		r := openRig(t, Options{Dir: dir, Sync: SyncNever}, realDisk())
+		r := openRig(t, Options{Dir: dir, Limits: Limits{Sync: SyncNever}}, realDisk())
 		want := append(span(0, 4+recordAt(from)), 8)
 		r.put(8, 20)
 		if got := r.drain(); !slices.Equal(got, want) {
@@ -179,7 +179,7 @@ func TestZerosAtTheEnd(t *testing.T) {
 func TestCursorDamage(t *testing.T) {
 	dir := filepath.Join(t.TempDir(), "log")
 	smallLog(t, dir)
-	r := openRig(t, Options{Dir: dir, Sync: SyncNever}, realDisk())
+	r := openRig(t, Options{Dir: dir, Limits: Limits{Sync: SyncNever}}, realDisk())
 	for range 6 {
 		r.take()
 	}
@@ -188,7 +188,7 @@ func TestCursorDamage(t *testing.T) {
 	open := func(cursor []byte) (got []int) {
 		all[cursorName] = cursor
 		restore(t, dir, all)
-		r := openRig(t, Options{Dir: dir, Sync: SyncNever}, realDisk())
+		r := openRig(t, Options{Dir: dir, Limits: Limits{Sync: SyncNever}}, realDisk())
 		defer r.close()
 		return r.drain()
 	}
@@ -214,7 +214,7 @@ func TestCursorDamage(t *testing.T) {
 func TestCursorBeyondTheEnd(t *testing.T) {
 	dir := filepath.Join(t.TempDir(), "log")
 	smallLog(t, dir)
-	r := openRig(t, Options{Dir: dir, Sync: SyncNever}, realDisk())
+	r := openRig(t, Options{Dir: dir, Limits: Limits{Sync: SyncNever}}, realDisk())
 	for range 7 {
 		r.take()
 	}
@@ -223,11 +223,11 @@ func TestCursorBeyondTheEnd(t *testing.T) {
 		t.Fatal(err)
 	}
 	for n := range 3 {
-		r = openRig(t, Options{Dir: dir, Sync: SyncNever}, realDisk())
+		r = openRig(t, Options{Dir: dir, Limits: Limits{Sync: SyncNever}}, realDisk())
 		r.put(20+n, 8)
 		r.close()
 	}
-	r = openRig(t, Options{Dir: dir, Sync: SyncNever}, realDisk())
+	r = openRig(t, Options{Dir: dir, Limits: Limits{Sync: SyncNever}}, realDisk())
 	if got := r.drain(); !slices.Equal(got, []int{20, 21, 22}) {
 		t.Errorf("got %v", got)
 	}
@@ -243,7 +243,7 @@ func TestNewerSegmentIsSetAside(t *testing.T) {
 	}
 	restore(t, dir, all)
 	for range 2 {
-		r := openRig(t, Options{Dir: dir, Sync: SyncNever}, realDisk())
+		r := openRig(t, Options{Dir: dir, Limits: Limits{Sync: SyncNever}}, realDisk())
 		if got := r.Stats(); got.Dropped != [Reasons]Amount{} || r.look() != 4 {
 			t.Errorf("stats %+v", got)
 		}
@@ -258,7 +258,7 @@ func TestNewerSegmentIsSetAside(t *testing.T) {
 // A payload that looks like a frame is not taken for one when the log looks for the next.
 func TestPayloadIsNoFrame(t *testing.T) {
 	dir := t.TempDir()
-	r := openRig(t, Options{Dir: dir, Sync: SyncNever}, realDisk())
+	r := openRig(t, Options{Dir: dir, Limits: Limits{Sync: SyncNever}}, realDisk())
 	fake := frame{length: 4, crc: sumOf([]byte("fake"))}
 	inner := append(fake.append(nil, 0), "fake"...)
 	if err := r.Append(0, 1, 1, inner); err != nil {
@@ -275,7 +275,7 @@ func TestPayloadIsNoFrame(t *testing.T) {
 	if err := os.WriteFile(name, b, 0o640); err != nil {
 		t.Fatal(err)
 	}
-	r = openRig(t, Options{Dir: dir, Sync: SyncNever}, realDisk())
+	r = openRig(t, Options{Dir: dir, Limits: Limits{Sync: SyncNever}}, realDisk())
 	if got := r.drain(); !slices.Equal(got, []int{2}) {
 		t.Errorf("got %v", got)
 	}
@@ -288,7 +288,7 @@ func TestPayloadIsNoFrame(t *testing.T) {
 func TestDamageWhileOpen(t *testing.T) {
 	for _, off := range []int{segmentStart + 52 + 3, segmentStart + 52 + frameSize + 3} { // header, payload of the second
 		dir := t.TempDir()
-		r := openRig(t, Options{Dir: dir, Sync: SyncNever}, realDisk())
+		r := openRig(t, Options{Dir: dir, Limits: Limits{Sync: SyncNever}}, realDisk())
 		for n := 1; n < 5; n++ {
 			r.put(n, 20)
 		}

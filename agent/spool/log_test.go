@@ -20,7 +20,7 @@ func TestOrderAcrossReopens(t *testing.T) {
 		rnd := rand.New(rand.NewPCG(1, uint64(max)))
 		next, taken := 0, 0
 		for range 40 {
-			r := openRig(t, Options{Dir: dir, MaxBytes: max, Sync: SyncNever}, realDisk())
+			r := openRig(t, Options{Dir: dir, Limits: Limits{MaxBytes: max, Sync: SyncNever}}, realDisk())
 			if got := r.Stats().Waiting.Records; got != int64(next-taken) {
 				t.Fatalf("%d records wait, want %d", got, next-taken)
 			}
@@ -69,6 +69,10 @@ func TestPeekLeavesTheFront(t *testing.T) {
 	if got := r.drain(); !slices.Equal(got, []int{1, 2}) {
 		t.Errorf("drained %v", got)
 	}
+	r.put(3, 10)
+	r.look()
+	r.Reject()
+	r.wantDropped(Damaged, 1, 3)
 	defer func() {
 		if recover() == nil {
 			t.Error("Advance without Peek")
@@ -79,7 +83,7 @@ func TestPeekLeavesTheFront(t *testing.T) {
 
 func TestFullDropsTheOldest(t *testing.T) {
 	dir := t.TempDir()
-	r := openRig(t, Options{Dir: dir, MaxBytes: 64 << 10}, realDisk())
+	r := openRig(t, Options{Dir: dir, Limits: Limits{MaxBytes: 64 << 10}}, realDisk())
 	for n := range 200 {
 		r.put(n, 1000)
 		if s := r.Stats(); s.DiskBytes > 64<<10 {
@@ -104,16 +108,16 @@ func TestFullDropsTheOldest(t *testing.T) {
 		r.put(n, 1000)
 	}
 	r.close()
-	r = openRig(t, Options{Dir: dir, MaxBytes: 20 << 10}, realDisk())
+	r = openRig(t, Options{Dir: dir, Limits: Limits{MaxBytes: 20 << 10}}, realDisk())
 	if s := r.Stats(); s.DiskBytes > 20<<10 || s.Waiting.Records < 10 || s.Waiting.Records+s.Dropped[Size].Records != 50 {
 		t.Errorf("stats %+v", s)
 	}
 }
 
-// The reader learns that its record was dropped, whether it is on disk or in memory.
+// What the reader was given is never dropped under it, whether it is on disk or in memory.
 func TestDropUnderTheReader(t *testing.T) {
 	for _, dir := range []string{"", t.TempDir()} {
-		r := openRig(t, Options{Dir: dir, MaxBytes: 16 << 10}, realDisk())
+		r := openRig(t, Options{Dir: dir, Limits: Limits{MaxBytes: 16 << 10}}, realDisk())
 		for n := range 4 {
 			r.put(n, 1000)
 		}
@@ -124,14 +128,19 @@ func TestDropUnderTheReader(t *testing.T) {
 		if rec.Payload[0] != 0 || len(rec.Payload) != 1000 || !slices.Equal(rec.Payload, payload(0, 1000)) {
 			t.Error("the payload changed before Advance")
 		}
-		if r.Advance() {
-			t.Error("Advance of a dropped record is true")
+		if r.look() != 0 {
+			t.Error("the front has changed before Advance")
+		}
+		before := r.Stats().Waiting.Records
+		r.Advance()
+		if s := r.Stats(); s.Waiting.Records != before-1 {
+			t.Errorf("%d wait after Advance, %d before", s.Waiting.Records, before)
 		}
 		got := r.drain()
 		if !slices.Equal(got, span(got[0], 140)) || got[0] < 120 {
 			t.Errorf("left %v", got)
 		}
-		if d := r.Stats().Dropped[Size]; d.Records+int64(len(got)) != 44 {
+		if d := r.Stats().Dropped[Size]; d.Records+int64(len(got)) != 43 {
 			t.Errorf("dropped %+v, left %d", d, len(got))
 		}
 	}
@@ -140,7 +149,7 @@ func TestDropUnderTheReader(t *testing.T) {
 func TestAge(t *testing.T) {
 	for _, dir := range []string{"", t.TempDir()} {
 		synctest.Test(t, func(t *testing.T) {
-			r := openRig(t, Options{Dir: dir, MaxAge: time.Hour, MaxBytes: 1 << 20}, realDisk())
+			r := openRig(t, Options{Dir: dir, Limits: Limits{MaxAge: time.Hour, MaxBytes: 1 << 20}}, realDisk())
 			for n := range 120 {
 				r.put(n, 1000)
 				time.Sleep(time.Minute)
@@ -158,10 +167,9 @@ func TestAge(t *testing.T) {
 				t.Error("nothing there")
 			}
 			time.Sleep(2 * time.Hour)
-			r.put(2, 10) // expires what is peeked
-			if r.Advance() {
-				t.Error("an expired record was taken away")
-			}
+			r.put(2, 10) // expires what is peeked, but for the reader
+			r.Advance()
+			r.wantDropped(Age, 60, sumFrom(0, 60))
 			if got := r.drain(); !slices.Equal(got, []int{2}) {
 				t.Errorf("left %v", got)
 			}
@@ -173,7 +181,7 @@ func TestAge(t *testing.T) {
 // What is delivered at once leaves no file behind that grows.
 func TestSteadyStateStartsOver(t *testing.T) {
 	dir := t.TempDir()
-	r := openRig(t, Options{Dir: dir, Sync: SyncNever}, realDisk())
+	r := openRig(t, Options{Dir: dir, Limits: Limits{Sync: SyncNever}}, realDisk())
 	largest := int64(0)
 	for n := range 300 {
 		r.put(n, 100_000)
@@ -235,7 +243,7 @@ func TestClosed(t *testing.T) {
 func TestWaits(t *testing.T) {
 	for _, dir := range []string{"", t.TempDir()} {
 		synctest.Test(t, func(t *testing.T) {
-			r := openRig(t, Options{Dir: dir, Sync: SyncNever}, realDisk())
+			r := openRig(t, Options{Dir: dir, Limits: Limits{Sync: SyncNever}}, realDisk())
 			ctx, cancel := context.WithTimeout(t.Context(), time.Second)
 			defer cancel()
 			if _, err := r.Peek(ctx); !errors.Is(err, context.DeadlineExceeded) {
@@ -248,9 +256,11 @@ func TestWaits(t *testing.T) {
 			defer wg.Wait()
 			wg.Go(func() {
 				for range 2 {
-					if _, err := r.Peek(t.Context()); err != nil || !r.Advance() {
+					if _, err := r.Peek(t.Context()); err != nil {
 						t.Errorf("Peek: %v", err)
+						return
 					}
+					r.Advance()
 				}
 			})
 			synctest.Wait()
@@ -281,7 +291,7 @@ func TestWaits(t *testing.T) {
 // its writer, or was dropped and counted.
 func TestConcurrentUse(t *testing.T) {
 	for _, dir := range []string{"", t.TempDir()} {
-		r := openRig(t, Options{Dir: dir, MaxBytes: 256 << 10, Sync: time.Millisecond}, realDisk())
+		r := openRig(t, Options{Dir: dir, Limits: Limits{MaxBytes: 256 << 10, Sync: time.Millisecond}}, realDisk())
 		stop := r.run()
 		const writers, each = 4, 2000
 		var wg sync.WaitGroup
@@ -300,14 +310,14 @@ func TestConcurrentUse(t *testing.T) {
 			if err != nil {
 				break
 			}
-			if n := r.look(); r.Advance() {
-				seen++
-				if w := n / each; n <= last[w] && n > 0 {
-					t.Fatalf("%d after %d", n, last[w])
-				} else {
-					last[w] = n
-				}
+			n := r.look()
+			r.Advance()
+			seen++
+			w := n / each
+			if n <= last[w] && n > 0 {
+				t.Fatalf("%d after %d", n, last[w])
 			}
+			last[w] = n
 		}
 		seen += len(r.drain())
 		s := r.Stats()
@@ -320,15 +330,16 @@ func TestConcurrentUse(t *testing.T) {
 
 func TestNothingIsAllocated(t *testing.T) {
 	for _, dir := range []string{"", t.TempDir()} {
-		r := openRig(t, Options{Dir: dir, Sync: SyncNever}, realDisk())
+		r := openRig(t, Options{Dir: dir, Limits: Limits{Sync: SyncNever}}, realDisk())
 		head, body := make([]byte, 24), make([]byte, 10_000)
 		once := func() {
 			if err := r.Append(1, 1, 1, head, body); err != nil {
 				t.Fatal(err)
 			}
-			if _, err := r.Peek(context.Background()); err != nil || !r.Advance() {
+			if _, err := r.Peek(context.Background()); err != nil {
 				t.Fatal(err)
 			}
+			r.Advance()
 			_ = r.Stats()
 		}
 		once()
@@ -356,10 +367,44 @@ func BenchmarkRecord(b *testing.B) {
 				if err := l.Append(1, 1, 1, body); err != nil {
 					b.Fatal(err)
 				}
-				if _, err := l.Peek(context.Background()); err != nil || !l.Advance() {
+				if _, err := l.Peek(context.Background()); err != nil {
 					b.Fatal(err)
 				}
+				l.Advance()
 			}
 		})
+	}
+}
+
+func TestSetLimitsAndFree(t *testing.T) {
+	for _, dir := range []string{"", t.TempDir()} {
+		r := openRig(t, Options{Dir: dir, Limits: Limits{MaxBytes: 128 << 10}}, realDisk())
+		for n := range 100 {
+			r.put(n, 1000)
+		}
+		r.SetLimits(Limits{MaxBytes: 64 << 10})
+		s := r.Stats()
+		if s.DiskBytes > 64<<10 || s.Waiting.Bytes > 64<<10 || s.Waiting.Records < 40 {
+			t.Errorf("stats %+v", s)
+		}
+		if n := r.look(); int64(n) != 100-s.Waiting.Records {
+			t.Errorf("the front is %d", n)
+		}
+		front := r.look()
+		before := s.Waiting.Records
+		r.Free(10<<10, Size)
+		s = r.Stats()
+		if freed := before - s.Waiting.Records; freed < 8 || freed > 20 {
+			t.Errorf("%d records freed", freed)
+		}
+		r.Free(1<<30, Size)
+		if got := r.drain(); !slices.Equal(got, []int{front}) {
+			t.Errorf("left %v, want what was looked at", got)
+		}
+		r.put(5, 10)
+		if got := r.drain(); !slices.Equal(got, []int{5}) {
+			t.Errorf("then %v", got)
+		}
+		r.wantDropped(Size, 99, sumFrom(0, 100)-int64(front))
 	}
 }

@@ -22,13 +22,13 @@ type reader struct {
 	scan *scanner
 	buf  []byte
 
-	peeked bool
-	number uint64 // of the front that was given out
-	frame  frame
-	end    int64 // where the record ends in its segment; 0: it was held in memory
+	given Record // the front that was given out
+	end   int64  // where it ends in its segment; 0: it was held in memory
 }
 
-// Peek waits for a record and returns the one at the front, which stays there until Advance.
+// Peek waits for a record and returns the one at the front, which stays there until Advance
+// and is the one that every Peek returns until then. It is never dropped: where its place has
+// to go for want of room or for its age, the reader still has it, though a restart loses it.
 // The error is ctx's or ErrClosed.
 func (l *Log) Peek(ctx context.Context) (Record, error) {
 	for {
@@ -57,16 +57,19 @@ func (l *Log) peek(now time.Time) (r Record, ok bool, err error) {
 			l.mu.Unlock()
 			return Record{}, false, ErrClosed
 		}
+		if l.peeked {
+			l.mu.Unlock()
+			return rd.given, true, nil
+		}
 		l.expire(now)
 		i := l.frontSegment()
 		if i < 0 {
-			h := l.held.front()
-			if h != nil {
-				rd.peeked, rd.number, rd.frame, rd.end = true, l.removed, h.frame, 0
-				r, ok = Record{h.kind, h.timeMs, h.weight, h.payload}, true
+			if h := l.held.front(); h != nil {
+				ok = true
+				l.give(h.frame, h.payload, 0)
 			}
 			l.mu.Unlock()
-			return r, ok, nil
+			return rd.given, ok, nil
 		}
 		s := l.segments[i]
 		id, salt, start, size, number := s.id, s.salt, s.start, s.size, l.removed
@@ -90,11 +93,10 @@ func (l *Log) peek(now time.Time) (r Record, ok bool, err error) {
 		case err != nil || !good:
 			l.logger.Error("a record in the spool is damaged, skipping it", "file", l.path(id), "offset", at, "bytes", f.size())
 			l.leave(number, id, f, end, Damaged)
-		case l.opts.MaxAge > 0 && f.timeMs < now.Add(-l.opts.MaxAge).UnixMilli():
+		case l.limits.MaxAge > 0 && f.timeMs < now.Add(-l.limits.MaxAge).UnixMilli():
 			l.leave(number, id, f, end, Age)
-		case l.found(number, id, f):
-			rd.peeked, rd.number, rd.frame, rd.end = true, number, f, end
-			return Record{f.kind, f.timeMs, f.weight, rd.buf}, true, nil
+		case l.found(number, id, f, end):
+			return rd.given, true, nil
 		}
 	}
 }
@@ -139,15 +141,23 @@ func (l *Log) front(number, id uint64) *segment {
 	return nil
 }
 
-// found takes note of what the front is, if it is still there.
-func (l *Log) found(number, id uint64, f frame) bool {
+// found gives out the front that was read, if it is still there.
+func (l *Log) found(number, id uint64, f frame, end int64) bool {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	s := l.front(number, id)
-	if s != nil {
-		s.oldest = f.timeMs
+	if s == nil {
+		return false
 	}
-	return s != nil
+	s.oldest = f.timeMs
+	l.give(f, l.reader.buf, end)
+	return true
+}
+
+// give takes note of what is given out.
+func (l *Log) give(f frame, payload []byte, end int64) {
+	l.peeked, l.out = true, Amount{1, f.size(), int64(f.weight)}
+	l.reader.given, l.reader.end = Record{f.kind, f.timeMs, f.weight, payload}, end
 }
 
 // leave passes over the front of a segment.
@@ -186,36 +196,52 @@ func (l *Log) giveUp(number, id uint64, why error) {
 	l.wakeDrained()
 }
 
-// Advance takes away the record that the last Peek returned. It is false when that was
-// dropped meanwhile.
-func (l *Log) Advance() bool {
+// Advance takes away the record that the last Peek returned: it is dealt with.
+func (l *Log) Advance() {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.advance()
+}
+
+// Reject takes away the record that the last Peek returned, and counts it as damaged.
+func (l *Log) Reject() {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.stats.Dropped[Damaged].add(l.out)
+	l.advance()
+}
+
+func (l *Log) advance() {
 	rd := &l.reader
-	if !rd.peeked {
+	if l.closed {
+		return
+	}
+	if !l.peeked {
 		panic("BUG: Advance without Peek")
 	}
-	rd.peeked = false
 	if cap(rd.buf) > keptBuffer {
 		rd.buf = nil
 	}
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	if l.closed || l.removed != rd.number {
-		return false
-	}
-	a := Amount{1, rd.frame.size(), int64(rd.frame.weight)}
-	if i := l.frontSegment(); i >= 0 {
+	rd.given = Record{}
+	loose := l.loose
+	l.peeked, l.loose = false, false
+	i := l.frontSegment()
+	switch {
+	case loose:
+		l.stats.Waiting.sub(l.out)
+		l.wakeDrained()
+	case i >= 0:
 		s := l.segments[i]
 		if rd.end == 0 { // it has moved to the disk since
-			rd.end = s.start + a.Bytes
+			rd.end = s.start + l.out.Bytes
 		}
-		l.pass(s, a, rd.end)
-		return true
+		l.pass(s, l.out, rd.end)
+	default:
+		l.removed++
+		l.stats.Waiting.sub(l.out)
+		l.held.recycle()
+		l.wakeDrained()
 	}
-	l.removed++
-	l.stats.Waiting.sub(a)
-	l.held.recycle()
-	l.wakeDrained()
-	return true
 }
 
 // pass moves the front of a segment, and with it the cursor, behind a record.

@@ -29,7 +29,7 @@ func (l *Log) Run(ctx context.Context) error {
 		default:
 		}
 		l.retryHeld()
-		if l.opts.Sync > 0 {
+		if l.limits.Sync > 0 {
 			l.syncWaiting()
 		}
 	}
@@ -39,10 +39,10 @@ func (l *Log) Run(ctx context.Context) error {
 func (l *Log) wait() time.Duration {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	if l.trouble != nil || l.opts.Sync <= 0 {
+	if l.trouble != nil || l.limits.Sync <= 0 {
 		return retryDisk
 	}
-	return l.opts.Sync
+	return l.limits.Sync
 }
 
 func (l *Log) retryHeld() {
@@ -86,7 +86,7 @@ func (l *Log) syncWaiting() {
 			err = nil // the segment was dropped, or the log closed
 		}
 		if err == nil && names {
-			err = syncDir(l.opts.Dir)
+			err = syncDir(l.dir)
 		}
 		l.mu.Lock()
 		l.synced(s, size, err)
@@ -122,7 +122,7 @@ func (l *Log) syncFailed(err error) {
 func (l *Log) syncOne(s *segment) {
 	err := l.disk.sync(s.f)
 	if err == nil && l.newNames {
-		err = syncDir(l.opts.Dir)
+		err = syncDir(l.dir)
 	}
 	l.newNames = l.newNames && err != nil
 	l.synced(s, s.size, err)
