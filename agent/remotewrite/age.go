@@ -68,8 +68,10 @@ func (s *sender) expireKnown(r record) bool {
 // rest. The only error is ctx's; the front of the queue then holds what is not decided.
 func (s *sender) expire(ctx context.Context, r record, a answer) error {
 	if r.minMs == r.maxMs {
-		s.refused.remember(r.maxMs, time.Now())
 		s.logger.Warn("receiver calls samples too old, giving them up", "err", a.err)
+		if err := s.learnAge(ctx, r); err != nil {
+			return err
+		}
 		s.expired(r.counts)
 		s.replace()
 		return nil
@@ -101,8 +103,10 @@ func (s *sender) expire(ctx context.Context, r record, a answer) error {
 		s.replace(encodeGroups(groups, r))
 	}
 	last := groups[0]
-	s.refused.remember(last[0].span().maxMs, time.Now())
 	s.logger.Warn("receiver calls samples too old, giving them up", "err", a.err)
+	if err := s.learnAge(ctx, encodeGroups(groups[:1], r)); err != nil {
+		return err
+	}
 	s.expired(sumCounts(last))
 	s.replace()
 	return nil

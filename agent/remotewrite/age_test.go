@@ -9,6 +9,7 @@ import (
 
 	"github.com/prometheus/prometheus/model/labels"
 
+	"outrider/agent/spool"
 	"outrider/telemetry"
 )
 
@@ -167,4 +168,89 @@ func TestOldBacklog(t *testing.T) {
 		r.want("samples_dropped_total", 1800-float64(len(rc.got())), "reason", "too_old")
 		r.books()
 	})
+}
+
+// strictReceiver takes samples as a Prometheus without an out-of-order window does: none older than
+// an hour before its newest, none before the last of its series, and all of a request or none.
+// Each request takes a while.
+func strictReceiver(status int, newest int64, takes time.Duration) func(int, request) reply {
+	last := make(map[string]int64)
+	return func(_ int, req request) reply {
+		time.Sleep(takes)
+		for _, s := range req.series {
+			for _, f := range s.Floats {
+				if f.TimeMs < newest-time.Hour.Milliseconds() {
+					return reply{status: status, body: "out of bounds"}
+				}
+				if f.TimeMs <= last[s.Labels] {
+					return reply{status: status, body: "out of order sample"}
+				}
+			}
+		}
+		for _, s := range req.series {
+			for _, f := range s.Floats {
+				last[s.Labels] = f.TimeMs
+				newest = max(newest, f.TimeMs)
+			}
+		}
+		return reply{status: 204}
+	}
+}
+
+// A backlog of three hours at a scrape a second: what is scraped after the outage arrives within
+// a minute, nothing that the receiver takes is given up, and nothing that it refuses is asked
+// for one by one.
+func TestLongBacklogAtReceiverThatRefusesOldSamples(t *testing.T) {
+	for _, status := range []int{400, 500} {
+		for _, dir := range []string{"", t.TempDir()} {
+			synctest.Test(t, func(t *testing.T) {
+				var up atomic.Bool
+				var strict func(int, request) reply
+				r, rc := patient(t, Options{SpoolDir: dir}, func(n int, req request) reply {
+					if !up.Load() {
+						return reply{status: 503}
+					}
+					return strict(n, req)
+				})
+				cfg := config("http://example.org/write", MessageV1)
+				cfg.Spool.Fsync = spool.Fsync(spool.SyncNever)
+				r.apply(cfg)
+				stop := r.start()
+				set, tgt := seriesSet(20), target("a:1")
+				const scrapes = 3 * 3600
+				for range scrapes {
+					r.append(scrapeOf(tgt, set, nowMs()))
+					time.Sleep(time.Second)
+				}
+				r.want("queue_requests", scrapes)
+				strict = strictReceiver(status, nowMs(), 20*time.Millisecond)
+				up.Store(true)
+				back := time.Now()
+				before := rc.count()
+				r.flushWithin(time.Hour) // what was tried while it was down first
+				took := time.Since(back)
+				requests := rc.count() - before
+				delivered := r.sum("samples_delivered_total") / 20
+				if delivered < 3595 || delivered > 3605 {
+					t.Errorf("%v of the scrapes of the last hour were delivered", delivered)
+				}
+				if tooOld := r.sum("samples_dropped_total", "reason", "too_old") / 20; tooOld+delivered != scrapes {
+					t.Errorf("%v too old + %v delivered", tooOld, delivered)
+				}
+				// What is not refused takes one request each; the rest costs a few.
+				if extra := requests - int(delivered); extra > 40 {
+					t.Errorf("%d requests more than were delivered", extra)
+				}
+				if took > time.Duration(delivered)*20*time.Millisecond+30*time.Second {
+					t.Errorf("it took %v", took)
+				}
+				r.want("samples_quarantined_total", 0)
+				r.books()
+				stop()
+				if err := r.Close(); err != nil {
+					t.Error(err)
+				}
+			})
+		}
+	}
 }

@@ -42,6 +42,7 @@ type sender struct {
 	suspects  suspects
 	collected collection
 	refused   ageLimit
+	searched  time.Time // when it was last looked for the age that is refused
 	resized   time.Time // when the size of requests was last looked into
 }
 
