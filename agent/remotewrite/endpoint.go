@@ -149,7 +149,7 @@ func (ep *endpoint) calm() {
 
 // fill is what waits in all lanes.
 func (ep *endpoint) fill() queueStats {
-	var all queueStats
+	all := queueStats{failing: ep.logs.broken}
 	for _, la := range *ep.lanes.Load() {
 		all.add(la.queue.Stats())
 	}
