@@ -37,7 +37,7 @@ var rooms = []struct {
 	{"profiler", []string{"telemetry", "agent/backoff"}, "stages never import a sibling: agent joins them"},
 	{"profiler/pyroscope", []string{"telemetry", "agent/backoff", "agent/outbound"}, "stages never import a sibling: agent joins them"},
 	{"agent/console", []string{"telemetry"}, "stages never import a sibling: agent joins them"},
-	{"agent/config", []string{"telemetry", "agent/outbound", "agent/discover", "agent/scrape", "agent/remotewrite", "profiler", "profiler/pyroscope"},
+	{"agent/config", []string{"telemetry", "agent/outbound", "agent/discover", "agent/scrape", "agent/remotewrite", "agent/spool", "profiler", "profiler/pyroscope"},
 		"the configuration is composed of what each stage declares; stages do not know the file"},
 	{"agent/client", []string{"telemetry", "agent/console"}, "a client knows what the console answers, nothing of how it comes about"},
 	{"agent", []string{"telemetry", "agent/...", "profiler/..."}, "the only package that knows all stages"},

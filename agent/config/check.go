@@ -7,11 +7,13 @@ import (
 	"strings"
 	"unicode/utf8"
 
+	"github.com/alecthomas/units"
 	"github.com/prometheus/common/model"
 	"github.com/prometheus/prometheus/model/labels"
 
 	"outrider/agent/remotewrite"
 	"outrider/agent/scrape"
+	"outrider/agent/spool"
 	"outrider/profiler"
 )
 
@@ -19,6 +21,7 @@ import (
 // called after resolve.
 func (c *Config) check(r *report) {
 	r.global(&c.Global)
+	r.spool(at("spool"), c.Spool)
 	scrapeJobs := map[string]int{}
 	for i, s := range c.ScrapeConfigs {
 		r.scrapeConfig(at("scrape_configs", i), s)
@@ -35,6 +38,13 @@ func (c *Config) check(r *report) {
 		r.endpoint(p, w.URL, w.Headers, &w.HTTPClient)
 		r.endpointName(p.at("name"), w.Name, names)
 		r.oneOf(p.at("protobuf_message"), w.ProtobufMessage, remotewrite.MessageV1, remotewrite.MessageV2)
+		r.oneOf(p.at("order"), w.Order, remotewrite.InOrder, remotewrite.FreshFirst)
+		if at := p.at("shards"); !r.bad(at) && (w.Shards < 1 || w.Shards > remotewrite.MaxShards) {
+			r.errorf(at, "want 1 to %d, got %d", remotewrite.MaxShards, w.Shards)
+		}
+		if r.given(p.at("spool")) {
+			r.spool(p.at("spool"), w.Spool)
+		}
 		r.relabelling(p.at("write_relabel_configs"), w.WriteRelabelConfigs)
 		r.stage(p, w)
 	}
@@ -71,6 +81,15 @@ func (r *report) global(g *Global) {
 	g.ExternalLabels.Range(func(l labels.Label) {
 		r.label(p.at("external_labels", l.Name), l.Name, l.Value)
 	})
+}
+
+// minSpool holds some requests, whatever they are of.
+const minSpool = units.MiB
+
+func (r *report) spool(p path, c spool.Config) {
+	if at := p.at("max_bytes"); !r.bad(at) && c.MaxBytes < minSpool {
+		r.errorf(at, "want at least %s, got %s", minSpool, c.MaxBytes)
+	}
 }
 
 func (r *report) scrapeConfig(p path, s *ScrapeConfig) {

@@ -8,6 +8,7 @@ import (
 	"outrider/agent/discover"
 	"outrider/agent/remotewrite"
 	"outrider/agent/scrape"
+	"outrider/agent/spool"
 	"outrider/profiler"
 	"outrider/profiler/pyroscope"
 )
@@ -21,6 +22,8 @@ type Config struct {
 	ScrapeConfigs []*ScrapeConfig `yaml:"scrape_configs,omitempty"`
 	// Where metrics are written to.
 	RemoteWrite []*remotewrite.Config `yaml:"remote_write,omitempty"`
+	// How much waits for each endpoint of `remote_write`, and how safely; an endpoint may say otherwise.
+	Spool spool.Config `yaml:"spool"`
 	// What is profiled.
 	ProfileConfigs []*ProfileConfig `yaml:"profile_configs,omitempty"`
 	// Where profiles are pushed to.

@@ -11,6 +11,7 @@ import (
 	"outrider/agent/outbound"
 	"outrider/agent/remotewrite"
 	"outrider/agent/scrape"
+	"outrider/agent/spool"
 	"outrider/profiler"
 	"outrider/profiler/pyroscope"
 )
@@ -21,6 +22,8 @@ const (
 	defaultScrapeTimeout  = model.Duration(10 * time.Second)
 	// An exposition of a hundred thousand series is about 15 MiB.
 	defaultBodySizeLimit  = 64 * units.MiB
+	defaultSpoolAge       = model.Duration(24 * time.Hour)
+	defaultFsync          = spool.Fsync(time.Second)
 	defaultRemoteTimeout  = model.Duration(30 * time.Second)
 	defaultPushTimeout    = model.Duration(10 * time.Second)
 	defaultCaptureTimeout = model.Duration(10 * time.Second)
@@ -31,7 +34,11 @@ const (
 func setDefaults(block any) {
 	switch c := block.(type) {
 	case *Config:
-		*c = Config{SelfMetrics: true}
+		*c = Config{SelfMetrics: true, Spool: spool.Config{
+			MaxBytes: spool.DefaultMaxBytes,
+			MaxAge:   defaultSpoolAge,
+			Fsync:    defaultFsync,
+		}}
 		setDefaults(&c.Global)
 	case *Global:
 		*c = Global{BodySizeLimit: defaultBodySizeLimit}
@@ -45,6 +52,8 @@ func setDefaults(block any) {
 	case *remotewrite.Config:
 		c.RemoteTimeout = defaultRemoteTimeout
 		c.ProtobufMessage = remotewrite.MessageV1
+		c.Shards = 1
+		c.Order = remotewrite.InOrder
 		c.SendNativeHistograms = true
 		c.HTTPClient = promconfig.DefaultHTTPClientConfig
 		c.HTTPClient.EnableHTTP2 = false // as in Prometheus
@@ -75,6 +84,9 @@ func (c *Config) resolve() {
 	}
 	for _, w := range c.RemoteWrite {
 		w.Name = outbound.EndpointName(w.Name, w.URL)
+		setIfZero(&w.Spool.MaxBytes, c.Spool.MaxBytes)
+		setIfZero(&w.Spool.MaxAge, c.Spool.MaxAge)
+		setIfZero(&w.Spool.Fsync, c.Spool.Fsync)
 	}
 	for _, w := range c.PyroscopeWrite {
 		w.Name = outbound.EndpointName(w.Name, w.URL)

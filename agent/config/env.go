@@ -123,6 +123,7 @@ func (e *environment) config() *Config {
 	c := withDefaults[Config]()
 	c.Global.ScrapeInterval = e.interval
 	c.Global.ExternalLabels = labels.FromMap(e.labels)
+	c.Spool.MaxBytes = cmp.Or(e.spoolBytes, c.Spool.MaxBytes)
 	c.SelfMetrics, c.SelfProfiles = e.selfMetrics, e.selfProfiles
 	if e.metrics.url != nil {
 		c.ScrapeConfigs = []*ScrapeConfig{e.scrapeConfig(e.metrics.url)}

@@ -7,6 +7,7 @@ import (
 	"strconv"
 	"strings"
 
+	"github.com/alecthomas/units"
 	promconfig "github.com/prometheus/common/config"
 	"github.com/prometheus/common/model"
 
@@ -42,6 +43,7 @@ type environment struct {
 	pprof       envURL
 	labels      map[string]string
 	interval    model.Duration
+	spoolBytes  units.Base2Bytes
 	remoteWrite envEndpoint
 	message     string // of remote write
 	pyroscope   envEndpoint
@@ -87,6 +89,7 @@ func variables() []variable {
 			address(func(e *environment) *envURL { return &e.pprof })},
 		{"OUTRIDER_LABELS", "Labels of everything that is scraped, profiled and shipped: name=value,name=value.", "", withoutCfg, setLabels},
 		{"OUTRIDER_SCRAPE_INTERVAL", "How often metrics are scraped.", "`" + defaultScrapeInterval.String() + "`", withoutCfg, setInterval},
+		{"OUTRIDER_SPOOL_MAX_BYTES", "Most bytes that wait on disk for each endpoint of remote write; fit it to the volume at the storage path.", "`256MiB`", withoutCfg, setSpoolBytes},
 		{"OUTRIDER_SELF_METRICS", "Whether the sidecar's own metrics are shipped as well.", "`true`", withoutCfg,
 			boolean(func(e *environment) *bool { return &e.selfMetrics })},
 		{"OUTRIDER_SELF_PROFILES", "Whether the sidecar profiles itself, for Pyroscope.", "`false`", withoutCfg,
@@ -215,6 +218,15 @@ func setInterval(e *environment, v string) string {
 		return "must be longer than 0s"
 	}
 	e.interval = d
+	return ""
+}
+
+func setSpoolBytes(e *environment, v string) string {
+	n, err := units.ParseBase2Bytes(v)
+	if err != nil || n < minSpool {
+		return fmt.Sprintf("want a size with its unit, such as 64MiB, and not less than %s, got %q", minSpool, short(v))
+	}
+	e.spoolBytes = n
 	return ""
 }
 

@@ -16,6 +16,7 @@ func TestFromEnv(t *testing.T) {
 		"OUTRIDER_PPROF_URL", "http://localhost:6060/debug/pprof/",
 		"OUTRIDER_LABELS", "env=prod, team=payments",
 		"OUTRIDER_SCRAPE_INTERVAL", "5s",
+		"OUTRIDER_SPOOL_MAX_BYTES", "64MiB",
 		"OUTRIDER_REMOTE_WRITE_URL", "http://prometheus:9090/api/v1/write",
 		"OUTRIDER_REMOTE_WRITE_PROTOBUF_MESSAGE", "io.prometheus.write.v2.Request",
 		"OUTRIDER_REMOTE_WRITE_BEARER_TOKEN_FILE", "/token",
@@ -141,6 +142,8 @@ func TestFromEnvErrors(t *testing.T) {
 	f(`OUTRIDER_LABELS: "__x=y": label names that start with two underscores are reserved`, ok("OUTRIDER_LABELS", "a=b,__x=y")...)
 	f(`OUTRIDER_LABELS: label "a" is given twice`, ok("OUTRIDER_LABELS", "a=b,a=c")...)
 	f(`OUTRIDER_SCRAPE_INTERVAL: want a duration such as 15s or 1m30s, got "15"`, ok("OUTRIDER_SCRAPE_INTERVAL", "15")...)
+	f(`OUTRIDER_SPOOL_MAX_BYTES: want a size with its unit, such as 64MiB, and not less than 1MiB, got "64"`, ok("OUTRIDER_SPOOL_MAX_BYTES", "64")...)
+	f(`OUTRIDER_SPOOL_MAX_BYTES: want a size with its unit, such as 64MiB, and not less than 1MiB, got "64KiB"`, ok("OUTRIDER_SPOOL_MAX_BYTES", "64KiB")...)
 	f("OUTRIDER_SCRAPE_INTERVAL: must be longer than 0s", ok("OUTRIDER_SCRAPE_INTERVAL", "0s")...)
 	f(`OUTRIDER_SELF_METRICS: want true or false, got "nope"`, ok("OUTRIDER_SELF_METRICS", "nope")...)
 	f("OUTRIDER_SELF_PROFILES: needs OUTRIDER_PYROSCOPE_URL", ok("OUTRIDER_SELF_PROFILES", "true")...)

@@ -64,7 +64,7 @@ var foreignKeys = map[reflect.Type]map[string]foreign{
 	}),
 	reflect.TypeFor[ProfileConfig](): discoveries(),
 	reflect.TypeFor[remotewrite.Config](): {
-		"queue_config":            noEffect("a scrape is one request and its queue is bounded by bytes; there are no shards to tune"),
+		"queue_config":            noEffect("a scrape is one request and waits on disk; see spool and shards"),
 		"metadata_config":         noEffect("metadata goes with the samples of a 2.0 request, on no schedule of its own"),
 		"round_robin_dns":         noEffect("one connection is kept to each endpoint"),
 		"failed_request_logging":  noEffect("failed requests are logged with the server's answer in any case"),

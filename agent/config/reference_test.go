@@ -80,7 +80,7 @@ type reference struct {
 
 func newReference(t *testing.T) *reference {
 	ref := &reference{t: t, docs: map[string]string{}, used: map[string]bool{}}
-	for _, dir := range []string{".", "../discover", "../scrape", "../remotewrite", "../../profiler", "../../profiler/pyroscope"} {
+	for _, dir := range []string{".", "../discover", "../scrape", "../remotewrite", "../spool", "../../profiler", "../../profiler/pyroscope"} {
 		ref.readComments(dir)
 	}
 	t.Cleanup(func() {
@@ -142,6 +142,8 @@ func block(name string) any {
 	case "relabel_configs":
 		rule := relabel.DefaultRelabelConfig
 		return &rule
+	case "spool":
+		return &c.Spool
 	case "remote_write":
 		return withDefaults[remotewrite.Config]()
 	case "profile_configs":
@@ -185,6 +187,8 @@ var otherDefaults = map[string]string{
 	"config.global":                   "",
 	"relabel_configs.regex":           "`(.*)`",
 	"scrape_configs.enable_http2":     "",
+	"config.spool":                    "",
+	"remote_write.spool":              "as in `spool`",
 	"global.scrape_protocols":         "",
 	"scrape_configs.scrape_protocols": "as in `global`",
 }
