@@ -46,7 +46,11 @@ type EndpointStatus struct {
 	Protocol    string // the message a remote-write endpoint is sent at present
 	Queued      int    // requests or profiles waiting
 	QueuedBytes int64
+	Capacity    int64     // bytes that may wait; 0 when it is not said
 	Oldest      time.Time // of the oldest one waiting; zero when none waits
+	DiskFailing bool      // the disk does not take what waits, which is held in memory
+	// Dropped are samples that were given up since the start, by the reason.
+	Dropped     map[string]int64
 	LastSuccess time.Time
 	LastError   string // empty once something was delivered again
 	// Misconfigured says that the endpoint refuses us in a way that waiting does not mend

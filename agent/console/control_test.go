@@ -58,7 +58,7 @@ func TestFlush(t *testing.T) {
 	if err := json.Unmarshal([]byte(got.body), &res); err != nil {
 		t.Fatal(err)
 	}
-	if got.code != 504 || res.Error == "" || len(res.Endpoints) != 2 || res.Endpoints[1].Queued != 3 {
+	if got.code != 504 || res.Error == "" || len(res.Endpoints) != 3 || res.Endpoints[1].Queued != 3 {
 		t.Errorf("got %d %+v", got.code, res)
 	}
 }

@@ -96,6 +96,8 @@ func snapshot() Snapshot {
 		Endpoints: []telemetry.EndpointStatus{
 			{Kind: "remote_write", Name: "prom", URL: "http://prometheus:9090/api/v1/write", Protocol: "prometheus.WriteRequest", LastSuccess: at.Add(-2 * time.Second)},
 			{Kind: "pyroscope_write", Name: "pyro", URL: "http://pyroscope:4040", Queued: 3, QueuedBytes: 70000, Oldest: at.Add(-90 * time.Second), LastError: "401: no such tenant", Misconfigured: true},
+			{Kind: "remote_write", Name: "far", URL: "http://far:9090/api/v1/write", Queued: 3600, QueuedBytes: 200 << 20, Capacity: 256 << 20, Oldest: at.Add(-time.Hour),
+				Dropped: map[string]int64{"queue_full": 1200, "max_age": 7}, DiskFailing: true},
 		},
 	}
 }

@@ -2,7 +2,9 @@ package console
 
 import (
 	"fmt"
+	"maps"
 	"net/http"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -104,16 +106,47 @@ type ProfileStatus struct {
 
 // EndpointStatus is one backend.
 type EndpointStatus struct {
-	Kind          string    `json:"kind"`
-	Name          string    `json:"name"`
-	URL           string    `json:"url"`
-	Protocol      string    `json:"protocol,omitempty"`
-	Queued        int       `json:"queued"`
-	QueuedBytes   int64     `json:"queued_bytes"`
-	Oldest        time.Time `json:"oldest,omitzero"`
-	LastSuccess   time.Time `json:"last_success,omitzero"`
-	LastError     string    `json:"last_error,omitempty"`
-	Misconfigured bool      `json:"misconfigured,omitempty"`
+	Kind          string           `json:"kind"`
+	Name          string           `json:"name"`
+	URL           string           `json:"url"`
+	Protocol      string           `json:"protocol,omitempty"`
+	Queued        int              `json:"queued"`
+	QueuedBytes   int64            `json:"queued_bytes"`
+	Capacity      int64            `json:"capacity_bytes,omitempty"`
+	Oldest        time.Time        `json:"oldest,omitzero"`
+	DiskFailing   bool             `json:"disk_failing,omitempty"`
+	Dropped       map[string]int64 `json:"dropped,omitempty"` // samples since the start, by the reason
+	LastSuccess   time.Time        `json:"last_success,omitzero"`
+	LastError     string           `json:"last_error,omitempty"`
+	Misconfigured bool             `json:"misconfigured,omitempty"`
+}
+
+// Waiting says for people how much waits, and of how much; empty when nothing does.
+func (e EndpointStatus) Waiting() string {
+	if e.Queued == 0 {
+		return ""
+	}
+	s := strconv.Itoa(e.Queued) + " (" + Bytes(e.QueuedBytes)
+	if e.Capacity > 0 {
+		s += " of " + Bytes(e.Capacity)
+	}
+	return s + ")"
+}
+
+// Trouble says for people what was given up, and whether the disk fails; empty when all is well.
+func (e EndpointStatus) Trouble() string {
+	var parts []string
+	for _, reason := range slices.Sorted(maps.Keys(e.Dropped)) {
+		parts = append(parts, fmt.Sprintf("%s %d", reason, e.Dropped[reason]))
+	}
+	s := ""
+	if len(parts) > 0 {
+		s = "samples given up since the start: " + strings.Join(parts, ", ")
+	}
+	if e.DiskFailing {
+		s = strings.TrimPrefix(s+"; the disk takes nothing, what waits is in memory", "; ")
+	}
+	return s
 }
 
 // newStatus turns what the stages report into what is told outside. URLs lose their

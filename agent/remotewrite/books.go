@@ -82,7 +82,7 @@ func (ep *endpoint) bound(lanes []*lane) {
 				}
 			}
 		}
-		over := used - ep.logs.limits.MaxBytes
+		over := used - ep.capacity.Load()
 		if over <= 0 || oldest == nil {
 			return
 		}

@@ -22,10 +22,11 @@ type endpoint struct {
 	metrics    *endpointMetrics
 	logger     *slog.Logger
 
-	moving sync.RWMutex // held by those who append; for good by who changes the lanes
-	logs   *logSet
-	lanes  atomic.Pointer[[]*lane]
-	books  sync.Mutex // held while the books of the logs are taken over
+	moving   sync.RWMutex // held by those who append; for good by who changes the lanes
+	logs     *logSet
+	lanes    atomic.Pointer[[]*lane]
+	capacity atomic.Int64 // bound of all lanes together
+	books    sync.Mutex   // held while the books of the logs are taken over
 
 	settings atomic.Pointer[settings]
 	message  atomic.Uint32 // what new requests are made of
@@ -61,11 +62,17 @@ func newEndpoint(name, dir string, m *metrics, q *quarantine, logger *slog.Logge
 	return ep
 }
 
+// setLimits says what the logs may keep, before they are opened or relane is called.
+func (ep *endpoint) setLimits(l spool.Limits) {
+	ep.logs.limits = l
+	ep.capacity.Store(l.MaxBytes)
+	ep.metrics.cap.Set(float64(l.MaxBytes))
+}
+
 // set puts new settings in force. No sender may run.
 func (ep *endpoint) set(s *settings, m message) {
 	ep.settings.Store(s)
 	ep.perReq.Store(defaultRequestSamples)
-	ep.metrics.cap.Set(float64(ep.logs.limits.MaxBytes))
 	ep.setMessage(m)
 	ep.mu.Lock()
 	defer ep.mu.Unlock()
@@ -149,7 +156,7 @@ func (ep *endpoint) calm() {
 
 // fill is what waits in all lanes.
 func (ep *endpoint) fill() queueStats {
-	all := queueStats{failing: ep.logs.broken}
+	all := queueStats{failing: ep.logs.broken.Load()}
 	for _, la := range *ep.lanes.Load() {
 		all.add(la.queue.Stats())
 	}
@@ -202,7 +209,10 @@ func (ep *endpoint) status() telemetry.EndpointStatus {
 		Protocol:      ep.currentMessage().String(),
 		Queued:        q.records,
 		QueuedBytes:   q.bytes,
+		Capacity:      ep.capacity.Load(),
 		Oldest:        q.oldest,
+		DiskFailing:   q.failing,
+		Dropped:       ep.metrics.allDropped(),
 		LastSuccess:   ep.lastSuccess,
 		LastError:     ep.lastErr,
 		Misconfigured: ep.misconfigured,

@@ -9,6 +9,7 @@ import (
 	"path/filepath"
 	"strings"
 	"sync"
+	"sync/atomic"
 
 	"outrider/agent/spool"
 )
@@ -59,7 +60,7 @@ type logSet struct {
 	limits spool.Limits
 	logger *slog.Logger
 	open   map[string]*spool.Log // by the name of the directory
-	broken bool                  // the disk did not let a log be opened
+	broken atomic.Bool           // the disk did not let a log be opened
 }
 
 // get opens a log. Where the disk does not let it, the log is in memory: the sidecar rides on.
@@ -77,7 +78,7 @@ func (s *logSet) get(name string) (*spool.Log, error) {
 	}
 	if err != nil {
 		s.logger.Error("spool cannot be opened, keeping requests in memory until the next start", "dir", o.Dir, "err", err)
-		s.broken = true
+		s.broken.Store(true)
 		o.Dir, o.MaxBytes = "", min(o.MaxBytes, DefaultQueueBytes)
 		if l, err = spool.Open(o); err != nil {
 			return nil, err
@@ -123,7 +124,7 @@ func (s *logSet) leftovers(lanes []*lane) (old []*spool.Log, err error) {
 	if s.dir != "" {
 		entries, err := os.ReadDir(s.dir)
 		if err != nil {
-			s.broken = true // get has told why
+			s.broken.Store(true) // get has told why
 		}
 		for _, e := range entries {
 			var i, n int

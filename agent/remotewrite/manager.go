@@ -133,7 +133,7 @@ func (m *Manager) Apply(configs []*Config, external labels.Labels) error {
 		}
 		if ep == nil {
 			ep = newEndpoint(name, m.spoolDir(name), m.metrics, m.quarantine, m.opts.Logger)
-			ep.logs.limits = m.limits(cfg)
+			ep.setLimits(m.limits(cfg))
 			made = append(made, ep)
 		}
 		if err := ep.openLanes(cfg); err != nil {
@@ -148,7 +148,7 @@ func (m *Manager) Apply(configs []*Config, external labels.Labels) error {
 	applied = true
 	for _, c := range changes {
 		c.ep.end()
-		c.ep.logs.limits = m.limits(c.set.cfg)
+		c.ep.setLimits(m.limits(c.set.cfg))
 		c.ep.set(c.set, c.msg)
 		if err := c.ep.relane(c.set.cfg); err != nil {
 			return fmt.Errorf("remote_write %q: %w", c.ep.name, err)

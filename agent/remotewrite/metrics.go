@@ -1,6 +1,8 @@
 package remotewrite
 
 import (
+	"maps"
+	"sync"
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
@@ -115,6 +117,9 @@ type endpointMetrics struct {
 	duration                                          prometheus.Observer
 	highest, length, samples, queueBytes, cap, oldest prometheus.Gauge
 	used, failing                                     prometheus.Gauge
+
+	mu    sync.Mutex
+	given map[string]int64 // samples that were dropped, by the reason
 }
 
 func (m *metrics) endpoint(name string) *endpointMetrics {
@@ -145,7 +150,21 @@ func (m *metrics) endpoint(name string) *endpointMetrics {
 }
 
 func (m *endpointMetrics) dropped(reason string, samples int) {
+	m.mu.Lock()
+	if m.given == nil {
+		m.given = make(map[string]int64)
+	}
+	if samples > 0 {
+		m.given[reason] += int64(samples)
+	}
+	m.mu.Unlock()
 	m.all.samplesDropped.WithLabelValues(m.name, reason).Add(float64(samples))
+}
+
+func (m *endpointMetrics) allDropped() map[string]int64 {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	return maps.Clone(m.given)
 }
 
 func (m *endpointMetrics) skipped(counts skipCounts) {

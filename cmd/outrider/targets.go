@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"io"
@@ -137,15 +138,12 @@ func printEndpoints(w io.Writer, s *console.Status) {
 	for _, e := range s.Endpoints {
 		names = append(names, e.Name)
 	}
-	t := newTable(w, names, 15, 20, 14)
+	t := newTable(w, names, 15, 29, 14)
 	t.row("BACKEND", "KIND", "WAITING", "LAST SUCCESS")
 	for _, e := range s.Endpoints {
-		waiting := "-"
-		if e.Queued > 0 {
-			waiting = fmt.Sprintf("%d (%s)", e.Queued, console.Bytes(e.QueuedBytes))
-		}
-		t.row(e.Name, e.Kind, waiting, console.Age(s.Now, e.LastSuccess))
+		t.row(e.Name, e.Kind, cmp.Or(e.Waiting(), "-"), console.Age(s.Now, e.LastSuccess))
 		note(w, e.LastError)
+		note(w, e.Trouble())
 	}
 }
 

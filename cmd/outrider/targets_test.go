@@ -36,6 +36,7 @@ func TestPrintStatus(t *testing.T) {
 		},
 		Endpoints: []console.EndpointStatus{
 			{Kind: "remote_write", Name: "prom", LastSuccess: now.Add(-2 * time.Second)},
+			{Kind: "remote_write", Name: "far", Queued: 3600, QueuedBytes: 200 << 20, Capacity: 256 << 20, Dropped: map[string]int64{"queue_full": 1200, "max_age": 7}, DiskFailing: true},
 			{Kind: "pyroscope_write", Name: "pyro", Queued: 12, QueuedBytes: 1 << 20, LastError: "401: " + strings.Repeat("x", 120)},
 		},
 	}
