@@ -28,7 +28,7 @@ func (ep *endpoint) account() {
 	lanes := *ep.lanes.Load()
 	ep.bound(lanes)
 	for _, la := range lanes {
-		for _, l := range la.queue.logs() {
+		for _, l := range la.queue.logs {
 			ep.takeOver(l)
 		}
 	}
@@ -74,7 +74,7 @@ func (ep *endpoint) bound(lanes []*lane) {
 			since  spool.Stats
 		)
 		for _, la := range lanes {
-			for _, l := range la.queue.logs() {
+			for _, l := range la.queue.logs {
 				s := l.Stats()
 				used += s.Used
 				if !s.Oldest.IsZero() && (oldest == nil || s.Oldest.Before(since.Oldest)) {
@@ -149,7 +149,7 @@ func (ep *endpoint) relane(cfg *Config) error {
 	}
 	// A log that is used again keeps what was taken over of it.
 	for _, la := range lanes {
-		for _, l := range la.queue.logs() {
+		for _, l := range la.queue.logs {
 			l.seen = ep.ledgerOf(l.Log).seen
 		}
 	}
@@ -161,7 +161,7 @@ func (ep *endpoint) relane(cfg *Config) error {
 // ledgerOf returns what was taken over of a log so far.
 func (ep *endpoint) ledgerOf(log *spool.Log) *ledger {
 	for _, la := range *ep.lanes.Load() {
-		for _, l := range la.queue.logs() {
+		for _, l := range la.queue.logs {
 			if l.Log == log {
 				return l
 			}

@@ -113,7 +113,7 @@ func (s *logSet) lanes(want lanesOf) ([]*lane, error) {
 func (s *logSet) leftovers(lanes []*lane) (old []*spool.Log, err error) {
 	used := make(map[*spool.Log]bool)
 	for _, la := range lanes {
-		for _, l := range la.queue.logs() {
+		for _, l := range la.queue.logs {
 			used[l.Log] = true
 		}
 	}
@@ -211,7 +211,7 @@ func laneFor(lanes []*lane, target uint64) *lane { return lanes[target%uint64(le
 // run keeps the logs of the lane safe and delivers what is in them, until ctx is done.
 func (la *lane) run(ctx context.Context, s *sender) {
 	var wg sync.WaitGroup
-	for _, l := range la.queue.logs() {
+	for _, l := range la.queue.logs {
 		wg.Go(func() { _ = l.Run(ctx) }) // it ends with ctx, and has no other error
 	}
 	s.run(ctx)

@@ -1,6 +1,7 @@
 package remotewrite
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"log/slog"
@@ -8,11 +9,15 @@ import (
 	"sync"
 	"time"
 
+	"outrider/agent/backoff"
 	"outrider/agent/spool"
 )
 
 // freshFor is how long a request is fresh, where fresh ones go first.
 const freshFor = 30 * time.Second
+
+// readAgain is the wait after a spool could not be read.
+const readAgain = time.Second
 
 // queue is what waits for one sender: a log, and in memory the parts that the record at its
 // front was taken apart into. Any number of goroutines may append; one at a time takes from the
@@ -24,7 +29,8 @@ const freshFor = 30 * time.Second
 type queue struct {
 	logger *slog.Logger
 	log    *ledger
-	behind *ledger // nil: in order
+	behind *ledger   // nil: in order
+	logs   []*ledger // both, or the one; the older records first
 
 	heads sync.Mutex // for head
 	head  []byte
@@ -67,16 +73,10 @@ func newQueue(log, behind *spool.Log, logger *slog.Logger) *queue {
 	q := &queue{logger: logger, log: &ledger{Log: log}}
 	if behind != nil {
 		q.behind = &ledger{Log: behind}
+		q.logs = append(q.logs, q.behind)
 	}
+	q.logs = append(q.logs, q.log)
 	return q
-}
-
-// logs are those of the queue, the older records first.
-func (q *queue) logs() []*ledger {
-	if q.behind != nil {
-		return []*ledger{q.behind, q.log}
-	}
-	return []*ledger{q.log}
 }
 
 // Append puts a copy of a record at the end. It waits for nothing but the file system. The
@@ -102,8 +102,15 @@ func (q *queue) Peek(ctx context.Context) (record, error) {
 		}
 		q.mu.Unlock()
 		from, raw, err := q.next(ctx)
-		if err != nil {
-			return record{}, err
+		if ctx.Err() != nil || errors.Is(err, spool.ErrClosed) {
+			return record{}, cmp.Or(err, ctx.Err())
+		}
+		if err != nil { // too many open files, for one
+			q.logger.Error("spool cannot be read, trying again", "err", err)
+			if err := backoff.Sleep(ctx, readAgain); err != nil {
+				return record{}, err
+			}
+			continue
 		}
 		r, err := readRecord(raw)
 		if err != nil { // in good order, so of a version that knows more
@@ -192,7 +199,7 @@ func (q *queue) takeApart(put func(record)) {
 // Drained waits until the queue is empty. The only errors are ctx's and spool.ErrClosed.
 func (q *queue) Drained(ctx context.Context) error {
 	for {
-		for _, l := range q.logs() {
+		for _, l := range q.logs {
 			if err := l.Drained(ctx); err != nil {
 				return err
 			}
@@ -208,7 +215,7 @@ func (q *queue) Stats() queueStats {
 	q.mu.Lock()
 	defer q.mu.Unlock()
 	out := queueStats{samples: -q.dealt()}
-	for _, l := range q.logs() {
+	for _, l := range q.logs {
 		s := l.Stats()
 		out.add(queueStats{
 			records: int(s.Waiting.Records),
@@ -225,7 +232,7 @@ func (q *queue) Stats() queueStats {
 // Close closes the logs.
 func (q *queue) Close() error {
 	var errs []error
-	for _, l := range q.logs() {
+	for _, l := range q.logs {
 		errs = append(errs, l.Close())
 	}
 	return errors.Join(errs...)

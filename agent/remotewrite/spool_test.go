@@ -435,3 +435,33 @@ func TestBodyEnds(t *testing.T) {
 		t.Errorf("length %d", req.ContentLength)
 	}
 }
+
+// An endpoint that takes a scrape of the same shape allocates nothing, on disk or in memory.
+func TestAppendAllocatesNothing(t *testing.T) {
+	for _, dir := range []string{"", t.TempDir()} {
+		r := newRig(t, Options{SpoolDir: dir, QueueBytes: 1 << 20})
+		cfg := config("http://example.org/write", MessageV1)
+		cfg.Spool = spool.Config{MaxBytes: 64 << 20, Fsync: spool.Fsync(spool.SyncNever)}
+		r.apply(cfg)
+		q := (*(*r.endpoints.Load())[0].lanes.Load())[0].queue
+		set, tgt := seriesSet(100), target("a:1")
+		s := scrapeOf(tgt, set, t0)
+		once := func() {
+			s.TimeMs += 1000
+			if err := r.Append(s); err != nil {
+				t.Fatal(err)
+			}
+			if _, err := q.Peek(t.Context()); err != nil {
+				t.Fatal(err)
+			}
+			q.Replace()
+		}
+		for range 10 {
+			once()
+		}
+		if n := testing.AllocsPerRun(500, once); n > 0 {
+			t.Errorf("dir %q: %v allocations", dir, n)
+		}
+		r.closed()
+	}
+}

@@ -315,3 +315,26 @@ func TestDamageWhileOpen(t *testing.T) {
 		}
 	}
 }
+
+// A segment of which nothing can be read is set aside, but not any number of them.
+func TestUnreadableSegmentsAreSetAside(t *testing.T) {
+	dir := filepath.Join(t.TempDir(), "log")
+	for n := range maxDamaged + 3 {
+		r := openRig(t, Options{Dir: dir, Limits: Limits{Sync: SyncNever}}, realDisk())
+		r.put(n, 20)
+		name := r.path(r.segments[0].id)
+		r.close()
+		if err := os.WriteFile(name, make([]byte, 500), 0o640); err != nil {
+			t.Fatal(err)
+		}
+		r = openRig(t, Options{Dir: dir, Limits: Limits{Sync: SyncNever}}, realDisk())
+		if d := r.Stats().Dropped[Damaged]; d.Records != 1 || d.Bytes != 500 || r.look() >= 0 {
+			t.Errorf("damaged: %+v", d)
+		}
+		r.close()
+	}
+	aside, _ := filepath.Glob(filepath.Join(dir, "*"+damagedSuffix))
+	if len(aside) != maxDamaged {
+		t.Errorf("set aside: %v", aside)
+	}
+}

@@ -14,8 +14,10 @@ import (
 
 // The names in a directory. Others are left alone.
 const (
-	SegmentSuffix = ".seg"   // of the files that hold records
-	newerSuffix   = ".newer" // a segment set aside
+	SegmentSuffix = ".seg"     // of the files that hold records
+	newerSuffix   = ".newer"   // a segment set aside
+	damagedSuffix = ".damaged" // another
+	maxDamaged    = 4
 	cursorName    = "cursor"
 	lockName      = "lock"
 )
@@ -26,6 +28,7 @@ func segmentName(id uint64) string { return fmt.Sprintf("%016d%s", id, SegmentSu
 // replace it.
 type disk struct {
 	create   func(name string) (*os.File, error)
+	open     func(name string) (*os.File, error)
 	write    func(f *os.File, b []byte, off int64) (int, error)
 	truncate func(f *os.File, size int64) error
 	sync     func(f *os.File) error
@@ -34,6 +37,7 @@ type disk struct {
 func realDisk() disk {
 	return disk{
 		create:   func(name string) (*os.File, error) { return os.OpenFile(name, os.O_RDWR|os.O_CREATE|os.O_EXCL, 0o640) },
+		open:     os.Open,
 		write:    (*os.File).WriteAt,
 		truncate: (*os.File).Truncate,
 		sync:     (*os.File).Sync,
@@ -88,14 +92,15 @@ func listSegments(dir string) (ids []uint64, highest uint64, err error) {
 		return nil, 0, fmt.Errorf("read spool directory: %w", err)
 	}
 	for _, e := range entries {
-		name, aside := strings.CutSuffix(e.Name(), newerSuffix)
+		name, newer := strings.CutSuffix(e.Name(), newerSuffix)
+		name, damaged := strings.CutSuffix(name, damagedSuffix)
 		digits, is := strings.CutSuffix(name, SegmentSuffix)
 		id, err := strconv.ParseUint(digits, 10, 64)
 		if !is || err != nil || segmentName(id) != name || !e.Type().IsRegular() {
 			continue
 		}
 		highest = max(highest, id)
-		if !aside {
+		if !newer && !damaged {
 			ids = append(ids, id)
 		}
 	}

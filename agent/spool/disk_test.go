@@ -20,6 +20,7 @@ type faulty struct {
 	writeErr error
 	syncErr  error
 	cutErr   error
+	openErr  error
 	short    bool // writes stop half way and do not say so
 	syncs    int
 
@@ -43,6 +44,14 @@ func (d *faulty) disk() disk {
 	real := realDisk()
 	return disk{
 		create: real.create,
+		open: func(name string) (*os.File, error) {
+			d.mu.Lock()
+			defer d.mu.Unlock()
+			if d.openErr != nil {
+				return nil, d.openErr
+			}
+			return real.open(name)
+		},
 		write: func(f *os.File, b []byte, off int64) (int, error) {
 			d.mu.Lock()
 			defer d.mu.Unlock()
@@ -339,5 +348,27 @@ func TestOpenErrors(t *testing.T) {
 	}
 	if _, err := Open(Options{Dir: filepath.Join(file, "log")}); !errors.Is(err, syscall.ENOTDIR) {
 		t.Errorf("error %v", err)
+	}
+}
+
+// Too few descriptors to read with cost no record.
+func TestCannotOpenForAWhile(t *testing.T) {
+	d := &faulty{room: -1, openErr: syscall.EMFILE}
+	r := openRig(t, Options{Dir: t.TempDir(), Limits: Limits{Sync: SyncNever}}, d.disk())
+	r.put(1, 10)
+	for range 3 {
+		if _, _, err := r.TryPeek(); !errors.Is(err, syscall.EMFILE) {
+			t.Errorf("TryPeek: %v", err)
+		}
+	}
+	if _, err := r.Peek(t.Context()); !errors.Is(err, syscall.EMFILE) {
+		t.Errorf("Peek: %v", err)
+	}
+	d.openErr = nil
+	if got := r.drain(); !slices.Equal(got, []int{1}) {
+		t.Errorf("left %v", got)
+	}
+	if d := r.Stats().Dropped; d != [Reasons]Amount{} {
+		t.Errorf("dropped %+v", d)
 	}
 }

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"path/filepath"
 )
 
 // load takes the directory and finds out what is in it.
@@ -79,11 +80,27 @@ func (l *Log) loadSegment(id uint64, start int64, last bool) (*segment, error) {
 		return nil, nil
 	}
 	if err != nil {
-		l.logger.Error("a spool segment cannot be read, removing it", "file", name, "err", err)
+		l.logger.Error("a spool segment cannot be read, setting it aside", "file", name+damagedSuffix, "err", err)
 		l.stats.Dropped[Damaged].Records++
+		return nil, l.setAside(name)
 	}
 	l.discard(id)
 	return nil, nil
+}
+
+// setAside renames a segment that cannot be read, for people to look at. A few are kept.
+func (l *Log) setAside(name string) error {
+	others, _ := filepath.Glob(filepath.Join(l.dir, "*"+damagedSuffix)) // sorted, and the pattern is good
+	for len(others) >= maxDamaged {
+		if err := os.Remove(others[0]); err != nil {
+			break
+		}
+		others = others[1:]
+	}
+	if err := os.Rename(name, name+damagedSuffix); err != nil {
+		return fmt.Errorf("set spool segment aside: %w", err)
+	}
+	return nil
 }
 
 // takeStock finds what waits in a segment and cuts off a torn end. Only headers are read, and
@@ -102,7 +119,8 @@ func (l *Log) takeStock(f *os.File, id uint64, start int64, last bool) (*segment
 		if last && size <= segmentStart {
 			l.torn(f, size)
 		} else {
-			l.damaged(f, 0, size)
+			l.stats.Dropped[Damaged].Bytes += size
+			return nil, errors.New("its header is damaged")
 		}
 		return nil, nil
 	}

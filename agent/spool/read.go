@@ -3,6 +3,7 @@ package spool
 import (
 	"context"
 	"errors"
+	"fmt"
 	"os"
 	"time"
 )
@@ -29,7 +30,8 @@ type reader struct {
 // Peek waits for a record and returns the one at the front, which stays there until Advance
 // and is the one that every Peek returns until then. It is never dropped: where its place has
 // to go for want of room or for its age, the reader still has it, though a restart loses it.
-// The error is ctx's or ErrClosed.
+// The error is ctx's, ErrClosed, or that a file cannot be opened at present, for want of
+// descriptors or memory: then nothing is lost, and it is to be tried again in a while.
 func (l *Log) Peek(ctx context.Context) (Record, error) {
 	for {
 		r, ok, err := l.peek(time.Now())
@@ -73,12 +75,15 @@ func (l *Log) peek(now time.Time) (r Record, ok bool, err error) {
 		}
 		s := l.segments[i]
 		id, salt, start, size, number := s.id, s.salt, s.start, s.size, l.removed
+		maxAge := l.limits.MaxAge
 		l.mu.Unlock()
 
 		// The file is read without the lock: it may be dropped meanwhile, but not changed.
-		if err := l.openFront(id, salt); err != nil {
-			l.giveUp(number, id, err)
+		if err := l.openFront(id, salt); errors.Is(err, os.ErrNotExist) {
+			l.giveUp(number, id, err) // if it is not that it was dropped meanwhile
 			continue
+		} else if err != nil {
+			return Record{}, false, fmt.Errorf("open spool segment: %w", err)
 		}
 		rd.scan.size = size
 		f, at, found, err := rd.scan.next(start)
@@ -93,7 +98,7 @@ func (l *Log) peek(now time.Time) (r Record, ok bool, err error) {
 		case err != nil || !good:
 			l.logger.Error("a record in the spool is damaged, skipping it", "file", l.path(id), "offset", at, "bytes", f.size())
 			l.leave(number, id, f, end, Damaged)
-		case l.limits.MaxAge > 0 && f.timeMs < now.Add(-l.limits.MaxAge).UnixMilli():
+		case maxAge > 0 && f.timeMs < now.Add(-maxAge).UnixMilli():
 			l.leave(number, id, f, end, Age)
 		case l.found(number, id, f, end):
 			return rd.given, true, nil
@@ -121,7 +126,7 @@ func (l *Log) openFront(id uint64, salt uint32) error {
 		rd.f.Close()
 		rd.f = nil
 	}
-	f, err := os.Open(l.path(id))
+	f, err := l.disk.open(l.path(id))
 	if err != nil {
 		return err
 	}

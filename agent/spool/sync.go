@@ -29,9 +29,7 @@ func (l *Log) Run(ctx context.Context) error {
 		default:
 		}
 		l.retryHeld()
-		if l.limits.Sync > 0 {
-			l.syncWaiting()
-		}
+		l.syncWaiting()
 	}
 }
 
@@ -72,7 +70,7 @@ func (l *Log) syncWaiting() {
 				break
 			}
 		}
-		if s == nil || l.closed {
+		if s == nil || l.closed || l.limits.Sync <= 0 {
 			l.mu.Unlock()
 			return
 		}
