@@ -39,9 +39,10 @@ var rooms = []struct {
 	{"agent/console", []string{"telemetry"}, "stages never import a sibling: agent joins them"},
 	{"agent/config", []string{"telemetry", "agent/outbound", "agent/discover", "agent/scrape", "agent/remotewrite", "agent/spool", "profiler", "profiler/pyroscope"},
 		"the configuration is composed of what each stage declares; stages do not know the file"},
+	{"agent/stock", []string{"agent/spool", "agent/remotewrite"}, "what looks at files of a stage knows how that reads them, and nothing of the agent"},
 	{"agent/client", []string{"telemetry", "agent/console"}, "a client knows what the console answers, nothing of how it comes about"},
 	{"agent", []string{"telemetry", "agent/...", "profiler/..."}, "the only package that knows all stages"},
-	{"cmd/outrider", []string{"telemetry", "agent", "agent/config", "agent/client", "agent/console", "agent/footprint", "agent/ratelog", "profiler"},
+	{"cmd/outrider", []string{"telemetry", "agent", "agent/config", "agent/client", "agent/console", "agent/footprint", "agent/ratelog", "agent/stock", "profiler"},
 		"the command line starts the agent and asks a running one; it touches no stage"},
 	{"examples/...", []string{"examples/..."}, "a service beside the sidecar shares no code with it"},
 }

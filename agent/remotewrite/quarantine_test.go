@@ -221,3 +221,26 @@ func TestSuspectsShareFiles(t *testing.T) {
 		}
 	})
 }
+
+func TestReadQuarantined(t *testing.T) {
+	file := refusalOf(series{labels: []label{{"__name__", "a"}}, floats: []float{{1, 5}, {2, 9}}}).encode(time.Now())
+	r, err := ReadQuarantined(file)
+	if err != nil || r.Samples != 2 || r.MinMs != 5 || r.MaxMs != 9 || r.Message() != MessageV2 || r.Reason != "line\r\nbreak" {
+		t.Errorf("%+v, %v", r, err)
+	}
+	for cut := range len(file) - 1 {
+		if _, err := ReadQuarantined(file[:cut]); err == nil {
+			t.Errorf("the first %d bytes of %d are read without an error", cut, len(file))
+		}
+	}
+}
+
+func FuzzReadQuarantined(f *testing.F) {
+	f.Add(refusalOf(series{labels: []label{{"__name__", "a"}}, floats: []float{{1, 5}}}).encode(time.Unix(0, 0)))
+	f.Add([]byte("Message: prometheus.WriteRequest\r\n\r\n"))
+	f.Fuzz(func(t *testing.T, b []byte) {
+		if r, err := ReadQuarantined(b); err == nil && r.Samples > 0 && r.MinMs > r.MaxMs {
+			t.Fatalf("%+v", r)
+		}
+	})
+}

@@ -10,6 +10,7 @@ import (
 	"strconv"
 	"strings"
 	"syscall"
+	"time"
 )
 
 // The names in a directory. Others are left alone.
@@ -49,6 +50,11 @@ func noRoom(err error) bool {
 	return errors.Is(err, syscall.ENOSPC) || errors.Is(err, syscall.EDQUOT)
 }
 
+const (
+	lockTries = 5
+	lockPause = 10 * time.Millisecond
+)
+
 // lock takes the directory for this process. The kernel gives it back however the process ends.
 func lock(dir string) (*os.File, error) {
 	if err := os.MkdirAll(dir, 0o750); err != nil {
@@ -58,7 +64,15 @@ func lock(dir string) (*os.File, error) {
 	if err != nil {
 		return nil, fmt.Errorf("lock spool: %w", err)
 	}
-	if err := syscall.Flock(int(f.Fd()), syscall.LOCK_EX|syscall.LOCK_NB); err != nil {
+	err = syscall.Flock(int(f.Fd()), syscall.LOCK_EX|syscall.LOCK_NB)
+	for range lockTries { // InUse holds it for a moment
+		if !errors.Is(err, syscall.EWOULDBLOCK) {
+			break
+		}
+		time.Sleep(lockPause)
+		err = syscall.Flock(int(f.Fd()), syscall.LOCK_EX|syscall.LOCK_NB)
+	}
+	if err != nil {
 		holder := make([]byte, 16)
 		n, _ := f.Read(holder)
 		f.Close()
@@ -74,8 +88,8 @@ func lock(dir string) (*os.File, error) {
 	return f, nil
 }
 
-// locked says whether a process holds the directory.
-func locked(dir string) bool {
+// InUse says whether a process holds the directory of a log.
+func InUse(dir string) bool {
 	f, err := os.Open(filepath.Join(dir, lockName))
 	if err != nil {
 		return false

@@ -37,7 +37,7 @@ func Walk(dir string, visit func(Entry) error) (Overview, error) {
 	if err != nil {
 		return Overview{}, err
 	}
-	o := Overview{InUse: locked(dir)}
+	o := Overview{InUse: InUse(dir)}
 	var at position
 	if b, err := os.ReadFile(filepath.Join(dir, cursorName)); err == nil {
 		_, at, o.Cursor = readCursor(b)

@@ -206,12 +206,12 @@ func TestLockNamesTheHolder(t *testing.T) {
 	if err == nil || err.Error() != want {
 		t.Errorf("error %v, want %s", err, want)
 	}
-	if !locked(dir) {
-		t.Error("locked says no")
+	if !InUse(dir) {
+		t.Error("InUse says no")
 	}
 	r.close()
-	if locked(dir) {
-		t.Error("locked says yes")
+	if InUse(dir) {
+		t.Error("InUse says yes")
 	}
 	again, err := Open(Options{Dir: dir})
 	if err != nil {

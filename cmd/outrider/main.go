@@ -64,7 +64,7 @@ func Run(ctx context.Context, args []string, io stdio) int {
 	add := func(clause *kingpin.CmdClause, c command) { commands[clause.FullCommand()] = c }
 	for _, register := range []func(*kingpin.Application, func(*kingpin.CmdClause, command)){
 		registerRun, registerCheck, registerTargets, registerHealthcheck,
-		registerFlush, registerReload, registerPprof, registerVersion,
+		registerFlush, registerReload, registerPprof, registerSpool, registerVersion,
 	} {
 		register(app, add)
 	}

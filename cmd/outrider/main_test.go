@@ -10,6 +10,7 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"os"
+	"path/filepath"
 	"strings"
 	"sync"
 	"syscall"
@@ -45,6 +46,9 @@ func TestScripts(t *testing.T) {
 			"await":    cmdAwait,
 			"fetch":    cmdFetch,
 			"signal":   cmdSignal,
+			"damage":   cmdDamage,
+
+			"copyspool": cmdCopySpool,
 		},
 		UpdateScripts: *update,
 	})
@@ -161,6 +165,35 @@ func cmdSignal(ts *testscript.TestScript, neg bool, args []string) {
 	ts.Check(syscall.Kill(pid, signals[args[0]]))
 }
 
+// cmdCopySpool copies the only spool below a folder to another: copyspool FROM TO.
+func cmdCopySpool(ts *testscript.TestScript, neg bool, args []string) {
+	if neg || len(args) != 2 {
+		ts.Fatalf("usage: copyspool FROM TO")
+	}
+	found, err := filepath.Glob(filepath.Join(ts.MkAbs(args[0]), "spool", "*"))
+	ts.Check(err)
+	if len(found) != 1 {
+		ts.Fatalf("copyspool: found %v", found)
+	}
+	ts.Check(os.CopyFS(ts.MkAbs(args[1]), os.DirFS(found[0])))
+}
+
+// cmdDamage changes one byte of a file: damage FILE OFFSET.
+func cmdDamage(ts *testscript.TestScript, neg bool, args []string) {
+	var off int
+	if neg || len(args) != 2 {
+		ts.Fatalf("usage: damage FILE OFFSET")
+	}
+	if _, err := fmt.Sscan(args[1], &off); err != nil {
+		ts.Fatalf("damage: %v", err)
+	}
+	name := ts.MkAbs(args[0])
+	b, err := os.ReadFile(name)
+	ts.Check(err)
+	b[off] ^= 0xff
+	ts.Check(os.WriteFile(name, b, 0o640))
+}
+
 func get(ctx context.Context, method, url string) (int, string, error) {
 	req, err := http.NewRequestWithContext(ctx, method, url, nil)
 	if err != nil {
@@ -177,7 +210,7 @@ func get(ctx context.Context, method, url string) (int, string, error) {
 
 // TestEveryCommandShowsExamples keeps help texts complete.
 func TestEveryCommandShowsExamples(t *testing.T) {
-	for _, name := range []string{"run", "check config", "targets", "healthcheck", "flush", "reload", "pprof", "version"} {
+	for _, name := range []string{"run", "check config", "targets", "healthcheck", "flush", "reload", "pprof", "spool ls", "spool verify", "spool replay", "version"} {
 		var out, errOut bytes.Buffer
 		code := Run(t.Context(), append(strings.Fields(name), "--help"), stdio{
 			Out: &out, Err: &errOut, Getenv: os.Getenv, Environ: os.Environ,

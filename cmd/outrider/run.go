@@ -29,7 +29,7 @@ func registerRun(app *kingpin.Application, add func(*kingpin.CmdClause, command)
 	var opts agent.Options
 	cmd.Flag("config.file", "Configuration file. Without it the environment is the configuration.").
 		PlaceHolder("FILE").StringVar(&opts.ConfigFile)
-	cmd.Flag("storage.path", fmt.Sprintf("Folder for what is kept on disk: today, requests that a receiver refused (default %s).", agent.DefaultStoragePath)).
+	cmd.Flag("storage.path", fmt.Sprintf("Folder for what is kept on disk: requests that wait to be delivered, and those that a receiver refused (default %s).", agent.DefaultStoragePath)).
 		PlaceHolder("DIR").Envar("OUTRIDER_STORAGE_PATH").StringVar(&opts.StoragePath)
 	cmd.Flag("web.listen-address", "Address of the pages, the API and everything else. An address that is not loopback needs authentication (--web.config.file).").
 		Default("127.0.0.1:9910").StringVar(&opts.ListenAddress)
