@@ -155,3 +155,34 @@ func BenchmarkEncode(b *testing.B) {
 		}
 	}
 }
+
+// BenchmarkSpool takes scrapes of 10,000 series that are delivered at once: encoded, appended,
+// read back, advanced.
+func BenchmarkSpool(b *testing.B) {
+	for _, where := range []string{"memory", "disk"} {
+		b.Run(where, func(b *testing.B) {
+			o := Options{}
+			if where == "disk" {
+				o.SpoolDir = b.TempDir()
+			}
+			r := newRig(b, o)
+			r.apply(config("http://example.org/write", MessageV1))
+			defer r.Close()
+			q := (*(*r.endpoints.Load())[0].lanes.Load())[0].queue
+			set, tgt := seriesSet(10_000), target("a:1")
+			s := scrapeOf(tgt, set, t0)
+			b.ReportAllocs()
+			for b.Loop() {
+				s.TimeMs += 1000
+				if err := r.Append(s); err != nil {
+					b.Fatal(err)
+				}
+				if _, err := q.Peek(b.Context()); err != nil {
+					b.Fatal(err)
+				}
+				q.Replace()
+			}
+			b.ReportMetric(float64(b.Elapsed().Nanoseconds())/float64(b.N)/10_000, "ns/sample")
+		})
+	}
+}
