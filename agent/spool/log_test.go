@@ -7,7 +7,6 @@ import (
 	"os"
 	"slices"
 	"strconv"
-	"strings"
 	"sync"
 	"testing"
 	"testing/synctest"
@@ -175,26 +174,6 @@ func TestAge(t *testing.T) {
 			}
 			r.close()
 		})
-	}
-}
-
-// What is delivered at once leaves no file behind that grows.
-func TestSteadyStateStartsOver(t *testing.T) {
-	dir := t.TempDir()
-	r := openRig(t, Options{Dir: dir, Limits: Limits{Sync: SyncNever}}, realDisk())
-	largest := int64(0)
-	for n := range 300 {
-		r.put(n, 100_000)
-		if r.take() != n {
-			t.Fatal("out of order")
-		}
-		largest = max(largest, r.Stats().DiskBytes)
-	}
-	if largest > startOver+200_000 {
-		t.Errorf("%d bytes on disk at a time", largest)
-	}
-	if got := files(t, dir); strings.Count(got, " ") > 1 {
-		t.Errorf("files %s", got)
 	}
 }
 

@@ -122,10 +122,7 @@ func (l *Log) openFront(id uint64, salt uint32) error {
 	if rd.f != nil && rd.id == id {
 		return nil
 	}
-	if rd.f != nil {
-		rd.f.Close()
-		rd.f = nil
-	}
+	rd.close()
 	f, err := l.disk.open(l.path(id))
 	if err != nil {
 		return err
@@ -133,6 +130,13 @@ func (l *Log) openFront(id uint64, salt uint32) error {
 	rd.f, rd.id = f, id
 	rd.scan = &scanner{r: f, salt: salt}
 	return nil
+}
+
+func (rd *reader) close() {
+	if rd.f != nil {
+		rd.f.Close()
+		rd.f = nil
+	}
 }
 
 // front returns the segment of that number if its front is still that record.
@@ -241,6 +245,9 @@ func (l *Log) advance() {
 			rd.end = s.start + l.out.Bytes
 		}
 		l.pass(s, l.out, rd.end)
+		if len(l.segments) == i || l.segments[i] != s {
+			rd.close() // it is deleted, and only now its space is free
+		}
 	default:
 		l.removed++
 		l.stats.Waiting.sub(l.out)

@@ -67,7 +67,8 @@ func cmdService(ts *testscript.TestScript, neg bool, args []string) {
 }
 
 // cmdReceiver starts an HTTP server that answers STATUS to everything, and sets VAR to its
-// URL. What it was sent is counted: fetch $VAR/count.
+// URL. What it was sent is counted: fetch GET $VAR/count. It answers otherwise after
+// fetch PUT $VAR/STATUS.
 func cmdReceiver(ts *testscript.TestScript, neg bool, args []string) {
 	if neg || len(args) != 2 {
 		ts.Fatalf("usage: receiver VAR STATUS")
@@ -81,8 +82,14 @@ func cmdReceiver(ts *testscript.TestScript, neg bool, args []string) {
 	srv := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		mu.Lock()
 		defer mu.Unlock()
-		if r.Method == http.MethodGet {
+		switch r.Method {
+		case http.MethodGet:
 			fmt.Fprintf(w, "posts %d\n", posts)
+			return
+		case http.MethodPut:
+			if _, err := fmt.Sscan(r.URL.Path[1:], &status); err != nil {
+				http.Error(w, err.Error(), http.StatusBadRequest)
+			}
 			return
 		}
 		_, _ = io.Copy(io.Discard, r.Body)
@@ -152,12 +159,12 @@ func cmdFetch(ts *testscript.TestScript, neg bool, args []string) {
 	fmt.Fprintf(ts.Stdout(), "%d\n%s", code, body)
 }
 
-// cmdSignal sends TERM, INT or HUP to the sidecar that holds a lock file, whose pid is in it.
+// cmdSignal sends TERM, INT, HUP or KILL to the sidecar that holds a lock file, whose pid is in it.
 func cmdSignal(ts *testscript.TestScript, neg bool, args []string) {
 	if neg || len(args) != 2 {
 		ts.Fatalf("usage: signal NAME LOCKFILE")
 	}
-	signals := map[string]syscall.Signal{"TERM": syscall.SIGTERM, "INT": syscall.SIGINT, "HUP": syscall.SIGHUP}
+	signals := map[string]syscall.Signal{"TERM": syscall.SIGTERM, "INT": syscall.SIGINT, "HUP": syscall.SIGHUP, "KILL": syscall.SIGKILL}
 	var pid int
 	if _, err := fmt.Sscan(ts.ReadFile(args[1]), &pid); err != nil {
 		ts.Fatalf("signal: %v", err)
