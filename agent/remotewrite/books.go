@@ -110,9 +110,7 @@ func (ep *endpoint) relane(cfg *Config) error {
 	want, have := lanesWanted(cfg), *ep.lanes.Load()
 	ep.moving.Lock()
 	defer ep.moving.Unlock()
-	for _, l := range ep.logs.open {
-		l.SetLimits(ep.logs.limits)
-	}
+	ep.logs.setLimits()
 	if len(have) == want.shards && (have[0].queue.behind != nil) == want.freshFirst {
 		return nil
 	}

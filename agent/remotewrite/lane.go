@@ -79,13 +79,31 @@ func (s *logSet) get(name string) (*spool.Log, error) {
 	if err != nil {
 		s.logger.Error("spool cannot be opened, keeping requests in memory until the next start", "dir", o.Dir, "err", err)
 		s.broken.Store(true)
-		o.Dir, o.MaxBytes = "", min(o.MaxBytes, DefaultQueueBytes)
+		o.Dir, o.Limits = "", s.inMemory()
 		if l, err = spool.Open(o); err != nil {
 			return nil, err
 		}
 	}
 	s.open[name] = l
 	return l, nil
+}
+
+// inMemory are the limits of a log for which there is no disk.
+func (s *logSet) inMemory() spool.Limits {
+	l := s.limits
+	l.MaxBytes = min(l.MaxBytes, DefaultQueueBytes)
+	return l
+}
+
+// setLimits brings the limits to the logs that are open.
+func (s *logSet) setLimits() {
+	for _, l := range s.open {
+		limits := s.limits
+		if l.Dir() == "" && s.dir != "" {
+			limits = s.inMemory()
+		}
+		l.SetLimits(limits)
+	}
 }
 
 // lanes opens the logs of so many lanes.

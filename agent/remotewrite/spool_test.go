@@ -287,12 +287,24 @@ func TestSpoolCannotBeOpened(t *testing.T) {
 		t.Fatal(err)
 	}
 	r.append(scrapeOf(target("a:1"), seriesSet(3), t0))
-	r.start()
+	stop := r.start()
 	r.flush()
 	if n := len(rc.got()); n != 3 || !strings.Contains(r.log.String(), "spool cannot be opened") {
 		t.Errorf("%d samples arrived\n%s", n, r.log)
 	}
 	r.want("spool_disk_failing", 1)
+	stop()
+	for _, l := range (*r.endpoints.Load())[0].logs.open {
+		big := make([]byte, DefaultQueueBytes/2)
+		for range 4 {
+			if err := l.Append(1, 0, 0, big); err != nil {
+				t.Fatal(err)
+			}
+		}
+		if s := l.Stats(); s.Used > DefaultQueueBytes {
+			t.Errorf("%d bytes in memory", s.Used)
+		}
+	}
 }
 
 func TestEndpointDir(t *testing.T) {

@@ -130,6 +130,11 @@ func (l *Log) dropSegment(why Reason) {
 		}
 		l.drop(a, why)
 	}
+	// The reader may have it open, and would keep its space; what it reads then is no record,
+	// and no longer the front.
+	if err := os.Truncate(l.path(s.id), 0); err != nil && !errors.Is(err, os.ErrNotExist) {
+		l.logger.Warn("truncate spool segment", "err", err)
+	}
 	l.removeSegment(0)
 }
 
@@ -210,10 +215,12 @@ func (l *Log) writeHeld(now time.Time) {
 func (l *Log) write(f frame, parts [][]byte, now time.Time) (ok bool) {
 	l.trim(segmentStart + f.size())
 	err := l.writeOnce(f, parts)
-	if noRoom(err) && len(l.segments) > 1 {
-		// One segment and no more: where others fill the disk nothing is won by dropping all.
+	if noRoom(err) && len(l.segments) > 1 && !now.Before(l.spareUntil) {
 		l.dropSegment(DiskFull)
-		err = l.writeOnce(f, parts)
+		if err = l.writeOnce(f, parts); noRoom(err) {
+			// Others fill the disk: nothing is won by dropping all that waits.
+			l.spareUntil = now.Add(spareFor)
+		}
 	}
 	if err != nil {
 		if l.trouble == nil {

@@ -372,3 +372,27 @@ func TestCannotOpenForAWhile(t *testing.T) {
 		t.Errorf("dropped %+v", d)
 	}
 }
+
+// Where dropping a segment makes no room, since others fill the disk, the rest is spared.
+func TestFullDiskOfOthers(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		d := &faulty{room: -1}
+		r := openRig(t, Options{Dir: t.TempDir(), Limits: Limits{Sync: SyncNever}}, d.disk())
+		r.segment = 8 << 10
+		for n := range 80 {
+			r.put(n, 1000)
+		}
+		d.writeErr = syscall.ENOSPC
+		for n := range 50 {
+			r.put(80+n, 1000)
+			time.Sleep(time.Second)
+		}
+		r.wantDropped(DiskFull, 7, sumFrom(0, 7))
+		d.writeErr = nil
+		r.put(130, 1000)
+		if got := r.drain(); !slices.Equal(got, span(7, 131)) {
+			t.Errorf("left %v", got)
+		}
+		r.close()
+	})
+}

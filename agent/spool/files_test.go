@@ -44,3 +44,20 @@ func TestNoDeletedFileStaysOpen(t *testing.T) {
 		}
 	}
 }
+
+// A file that is dropped gives its space back at once, though the reader has it open.
+func TestDroppedFileTakesNoSpace(t *testing.T) {
+	r := openRig(t, Options{Dir: t.TempDir(), Limits: Limits{Sync: SyncNever}}, realDisk())
+	for n := range 3 {
+		r.put(n, 1000)
+	}
+	r.look()
+	r.Free(1, Size)
+	info, err := r.reader.f.Stat()
+	if err != nil || info.Size() != 0 {
+		t.Errorf("%v, %v", info.Size(), err)
+	}
+	if r.take() != 0 || r.take() >= 0 {
+		t.Error("something else is left than what was looked at")
+	}
+}

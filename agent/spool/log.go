@@ -25,6 +25,7 @@ const (
 	minSegment      = 4 << 10
 	startOver       = 1 << 20 // how large a segment grows of which all is dealt with
 	retryDisk       = time.Second
+	spareFor        = time.Minute // segments, after dropping one has made no room
 )
 
 // ErrClosed is what a log says after Close.
@@ -131,24 +132,25 @@ type Log struct {
 	dirty  chan struct{} // holds a token when something is to be synced
 	ended  chan struct{} // closed by Close
 
-	mu       sync.Mutex
-	closed   bool
-	limits   Limits
-	segment  int64 // how large one becomes
-	memory   int64 // bound of held
-	cursor   *cursor
-	segments []*segment // the oldest first; records are appended to the last
-	nextID   uint64
-	held     memory
-	removed  uint64 // how many records have left at the front: the number of the front
-	peeked   bool   // the front was given out by Peek
-	out      Amount // what was given out
-	loose    bool   // it was given out and its place is gone: only the reader still has it
-	stats    Stats
-	head     []byte // a header with what goes in one write with it
-	retryAt  time.Time
-	trouble  error         // why records are held in memory
-	drained  chan struct{} // closed when nothing waits; nil while nobody asks
+	mu         sync.Mutex
+	closed     bool
+	limits     Limits
+	segment    int64 // how large one becomes
+	memory     int64 // bound of held
+	cursor     *cursor
+	segments   []*segment // the oldest first; records are appended to the last
+	nextID     uint64
+	held       memory
+	removed    uint64 // how many records have left at the front: the number of the front
+	peeked     bool   // the front was given out by Peek
+	out        Amount // what was given out
+	loose      bool   // it was given out and its place is gone: only the reader still has it
+	stats      Stats
+	head       []byte // a header with what goes in one write with it
+	retryAt    time.Time
+	spareUntil time.Time
+	trouble    error         // why records are held in memory
+	drained    chan struct{} // closed when nothing waits; nil while nobody asks
 
 	newNames    bool // files were made since the directory was synced
 	syncFails   bool // the last sync
