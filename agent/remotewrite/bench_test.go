@@ -186,3 +186,39 @@ func BenchmarkSpool(b *testing.B) {
 		})
 	}
 }
+
+// BenchmarkMove opens a full spool and moves what waits to other lanes, as a change of shards
+// does.
+func BenchmarkMove(b *testing.B) {
+	const bytes = 64 << 20
+	dir := b.TempDir()
+	shards := func(n int) *Config {
+		cfg := config("http://example.org/write", MessageV1)
+		cfg.Shards = n
+		return cfg
+	}
+	r := newRig(b, Options{SpoolDir: dir})
+	r.apply(shards(1))
+	s := scrapeOf(target("a:1"), seriesSet(10_000), t0)
+	for r.Status()[0].QueuedBytes < bytes {
+		s.TimeMs += 1000
+		if err := r.Append(s); err != nil {
+			b.Fatal(err)
+		}
+	}
+	waiting := r.Status()[0].Queued
+	if err := r.Close(); err != nil {
+		b.Fatal(err)
+	}
+	b.SetBytes(bytes)
+	for n := 2; b.Loop(); n++ {
+		r := newRig(b, Options{SpoolDir: dir})
+		r.apply(shards(1 + n%2))
+		if got := r.Status()[0].Queued; got != waiting {
+			b.Fatalf("%d of %d requests wait", got, waiting)
+		}
+		if err := r.Close(); err != nil {
+			b.Fatal(err)
+		}
+	}
+}
