@@ -118,7 +118,10 @@ func (ep *endpoint) relane(cfg *Config) error {
 	if err != nil {
 		return fmt.Errorf("open spool: %w", err)
 	}
-	for _, la := range have {
+	for i, la := range have {
+		if len(have) == len(lanes) && lanes[i].queue.inherit(la.queue) {
+			continue
+		}
 		la.queue.takeApart(func(r record) { _ = laneFor(lanes, r.target).queue.Append(r) })
 	}
 	old, err := ep.logs.leftovers(lanes)

@@ -7,6 +7,7 @@ import (
 	"log/slog"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -17,7 +18,6 @@ import (
 // lane is one of the ways to an endpoint: a queue with a sender of its own. A target always
 // takes the same one, so that its samples stay in order.
 type lane struct {
-	index int
 	queue *queue
 	hurry chan struct{} // cuts a wait between two tries short
 }
@@ -121,13 +121,13 @@ func (s *logSet) lanes(want lanesOf) ([]*lane, error) {
 				return nil, err
 			}
 		}
-		lanes[i] = &lane{index: i, queue: newQueue(log, behind, s.logger), hurry: make(chan struct{}, 1)}
+		lanes[i] = &lane{queue: newQueue(log, behind, s.logger), hurry: make(chan struct{}, 1)}
 	}
 	return lanes, nil
 }
 
 // leftovers opens the logs of lanes that are not among those wanted, from before the
-// configuration was changed; what is behind comes first, as it is older.
+// configuration was changed, the one with the oldest request first.
 func (s *logSet) leftovers(lanes []*lane) (old []*spool.Log, err error) {
 	used := make(map[*spool.Log]bool)
 	for _, la := range lanes {
@@ -152,20 +152,17 @@ func (s *logSet) leftovers(lanes []*lane) (old []*spool.Log, err error) {
 			}
 		}
 	}
-	var first, second []*spool.Log
 	for name := range names {
 		l, err := s.get(name)
-		switch {
-		case err != nil:
+		if err != nil {
 			return nil, err
-		case used[l]:
-		case strings.HasSuffix(name, behindSuffix):
-			first = append(first, l)
-		default:
-			second = append(second, l)
+		}
+		if !used[l] {
+			old = append(old, l)
 		}
 	}
-	return append(first, second...), nil
+	slices.SortFunc(old, func(a, b *spool.Log) int { return a.Stats().Oldest.Compare(b.Stats().Oldest) })
+	return old, nil
 }
 
 // drop closes a log of which nothing is left, and removes it.

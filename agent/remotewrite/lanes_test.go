@@ -112,3 +112,63 @@ func TestLanesShareTheBound(t *testing.T) {
 		}
 	})
 }
+
+// A request that was taken apart goes on where it was, in its order, when the lanes change.
+func TestLanesChangeUnderAFrontInParts(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		for _, change := range []func(*Config){
+			func(c *Config) { c.Shards = 3 },
+			func(c *Config) { c.Order = FreshFirst },
+			func(c *Config) { c.Shards, c.Order = 2, FreshFirst },
+		} {
+			for i := range 4 {
+				var parts, back atomic.Bool
+				last := make(map[string]int64)
+				r, rc := patient(t, Options{}, func(_ int, req request) reply {
+					switch {
+					case back.Load():
+					case req.samples() > 25:
+						return reply{status: 413}
+					case parts.Swap(true): // the first part is delivered
+						return reply{status: 503}
+					}
+					for _, s := range req.series {
+						for _, f := range s.Floats {
+							if f.TimeMs <= last[s.Labels] {
+								t.Errorf("%s goes back", s.Labels)
+							}
+							last[s.Labels] = f.TimeMs
+						}
+					}
+					return reply{status: 204}
+				})
+				cfg := config("http://example.org/write", MessageV1)
+				r.apply(cfg)
+				stop := r.start()
+				for range 5 {
+					r.append(scrapeOf(target(fmt.Sprint("t", i)), seriesSet(100), nowMs()))
+					time.Sleep(time.Second)
+				}
+				if n := r.sum("samples_delivered_total"); n != 25 {
+					t.Fatalf("%v samples delivered", n)
+				}
+				changed := *cfg
+				change(&changed)
+				r.apply(&changed)
+				r.want("queue_samples", 475)
+				back.Store(true)
+				r.flush()
+				r.books()
+				if n := len(rc.got()); n != 500 {
+					t.Errorf("%d samples arrived", n)
+				}
+				for k, n := range rc.got() {
+					if n != 1 {
+						t.Errorf("%s arrived %d times", k, n)
+					}
+				}
+				stop()
+			}
+		}
+	})
+}

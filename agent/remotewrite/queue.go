@@ -169,6 +169,9 @@ func (q *queue) Replace(with ...record) {
 		q.parts, q.whole = q.parts[:0], 0
 		q.from.Advance()
 	default:
+		for i := range with {
+			with[i].target = q.parts[0].target
+		}
 		q.parts = append(with, q.parts[1:]...)
 	}
 }
@@ -180,6 +183,18 @@ func (q *queue) dealt() int {
 		n -= q.parts[i].counts.samples()
 	}
 	return n
+}
+
+// inherit goes on with the front of another queue over the same log, and says whether it could:
+// the front may be in the log behind.
+func (q *queue) inherit(from *queue) bool {
+	from.mu.Lock()
+	defer from.mu.Unlock()
+	if len(from.parts) > 0 && from.from.Log != q.log.Log {
+		return false
+	}
+	q.parts, q.from, q.whole = from.parts, q.log, from.whole
+	return true
 }
 
 // takeApart gives the parts of a front that was begun to put, and takes it away.
