@@ -38,7 +38,9 @@ func (m *Manager) lookForOrphans(configured map[string]bool, configs []*Config) 
 		dir := filepath.Join(m.opts.SpoolDir, e.Name())
 		bytes, last := sizeOf(dir)
 		if time.Since(last) > keep {
-			m.opts.Logger.Warn("removing the spool of an endpoint that is not configured, it is too old", "dir", dir, "bytes", bytes)
+			if bytes > 0 {
+				m.opts.Logger.Warn("removing the spool of an endpoint that is not configured, it is too old", "dir", dir, "bytes", bytes)
+			}
 			if err := os.RemoveAll(dir); err != nil {
 				m.opts.Logger.Warn("remove spool directory", "err", err)
 			}
@@ -48,10 +50,11 @@ func (m *Manager) lookForOrphans(configured map[string]bool, configs []*Config) 
 	}
 }
 
-// sizeOf adds up the segments below a directory, and says when the last one was written.
+// sizeOf adds up the segments below a directory, and says when one was last written; the zero
+// time when there is none.
 func sizeOf(dir string) (bytes int64, last time.Time) {
 	_ = filepath.WalkDir(dir, func(name string, d fs.DirEntry, err error) error {
-		if err != nil || !strings.HasSuffix(name, spool.SegmentSuffix) {
+		if err != nil || !strings.Contains(filepath.Base(name), spool.SegmentSuffix) { // also those set aside
 			return nil
 		}
 		if info, err := d.Info(); err == nil {
