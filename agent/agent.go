@@ -178,6 +178,7 @@ func (a *Agent) build() error {
 		Registerer: a.registry,
 		UserAgent:  userAgent,
 		Sink:       fanOut(a.writer.Append, a.console.Sink, a.lives.Sink),
+		Instance:   a.identity().Instance,
 	})
 	a.self = newSelfProfiler(log("self_profiles"), userAgent)
 	return nil

@@ -40,11 +40,11 @@ func (c *clock) stamp(wall time.Time, interval time.Duration) (ms int64, back ti
 // end returns the timestamp of the markers that end a target.
 func (c *clock) end(wall time.Time) int64 { return max(wall.UnixMilli(), c.lastMs+1) }
 
-// untilTick returns how long it is to the next tick of a target: at a point of the interval
-// that its hash decides, so that targets spread over it and keep their place over restarts.
-func untilTick(wall time.Time, interval time.Duration, hash uint64) time.Duration {
-	place := int64(hash % uint64(interval))
-	wait := (place - wall.UnixNano()%int64(interval)) % int64(interval)
+// untilTick returns how long it is to the next tick: at a point of the interval that place
+// decides, so that sidecars spread over it and keep their place over restarts.
+func untilTick(wall time.Time, interval time.Duration, place uint64) time.Duration {
+	at := int64(place % uint64(interval))
+	wait := (at - wall.UnixNano()%int64(interval)) % int64(interval)
 	if wait < 0 {
 		wait += int64(interval)
 	}

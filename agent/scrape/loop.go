@@ -2,7 +2,6 @@ package scrape
 
 import (
 	"context"
-	"hash/fnv"
 	"log/slog"
 	"sync"
 	"time"
@@ -17,7 +16,8 @@ type loop struct {
 	metrics *jobMetrics
 	sink    telemetry.Sink
 	now     func() time.Time // the wall clock; intervals are measured by another
-	hash    uint64
+	place   uint64           // see untilTick
+	turns   turns
 
 	changed chan struct{} // pending was set
 	extra   chan *extraScrape
@@ -45,15 +45,14 @@ type extraScrape struct {
 }
 
 // newLoop makes a loop whose samples will all be newer than lastMs.
-func (m *Manager) newLoop(key string, set *settings, lastMs int64) *loop {
-	hash := fnv.New64a()
-	_, _ = hash.Write([]byte(key))
+func (m *Manager) newLoop(set *settings, lastMs int64) *loop {
 	l := &loop{
 		logger:  m.logger.With("target", set.target.Name(), "job", set.job.Name),
 		metrics: m.metrics.of(set.job.Name),
 		sink:    m.sink,
 		now:     m.now,
-		hash:    hash.Sum64(),
+		place:   m.place,
+		turns:   m.turns,
 		changed: make(chan struct{}, 1),
 		extra:   make(chan *extraScrape),
 		done:    make(chan struct{}),
@@ -97,7 +96,7 @@ func (l *loop) run(ctx context.Context) {
 }
 
 func (l *loop) firstTick() time.Time {
-	return time.Now().Add(untilTick(l.now(), l.set.interval, l.hash))
+	return time.Now().Add(untilTick(l.now(), l.set.interval, l.place))
 }
 
 // tickAfter returns the next tick to wait for. One that is already due is made up for at
@@ -175,8 +174,11 @@ func (l *loop) scrapeExtra(ctx context.Context, e *extraScrape) {
 // scrape makes one scrape and delivers it. One that is cut short by ctx says nothing about
 // the target: it leaves no trace, and scrape returns false.
 func (l *loop) scrape(ctx context.Context) bool {
-	set, wall, start := l.set, l.now(), time.Now()
+	set := l.set
+	endTurn := l.turns.wait(ctx)
+	wall, start := l.now(), time.Now()
 	body, contentType, err := set.source.fetch(ctx, &l.buf)
+	endTurn()
 	if ctx.Err() != nil {
 		return false
 	}

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"hash/fnv"
 	"log/slog"
 	"maps"
 	"slices"
@@ -24,6 +25,9 @@ type Options struct {
 	// are several targets, never two of one target at once.
 	Sink      telemetry.Sink
 	UserAgent string
+	// Instance tells this sidecar from others. It decides at which point of their interval
+	// targets are scraped: all targets together, those of different sidecars spread.
+	Instance string
 }
 
 // Job is the configuration that the targets of one job share. All of it must be resolved:
@@ -42,6 +46,8 @@ type Manager struct {
 	metrics   *metrics
 	sink      telemetry.Sink
 	userAgent string
+	place     uint64
+	turns     turns
 	now       func() time.Time
 
 	// applying is held by whoever starts or stops loops, for as long as that takes.
@@ -56,11 +62,15 @@ type Manager struct {
 
 // New makes a Manager without targets.
 func New(opts Options) *Manager {
+	place := fnv.New64a()
+	_, _ = place.Write([]byte(opts.Instance))
 	return &Manager{
 		logger:    opts.Logger,
 		metrics:   newMetrics(opts.Registerer),
 		sink:      opts.Sink,
 		userAgent: opts.UserAgent,
+		place:     place.Sum64(),
+		turns:     newTurns(),
 		now:       time.Now,
 		jobs:      map[string]Job{},
 		ended:     map[string]int64{},
@@ -100,7 +110,7 @@ func (m *Manager) Apply(jobs []Job, targets map[string][]*telemetry.Target) erro
 	for key, set := range plan {
 		switch l := m.loops[key]; {
 		case l == nil:
-			l = m.newLoop(key, set, m.ended[set.target.Labels.String()])
+			l = m.newLoop(set, m.ended[set.target.Labels.String()])
 			m.loops[key] = l
 			m.start(l)
 		case l.applied != set:

@@ -3,6 +3,7 @@ package scrape
 import (
 	"context"
 	"fmt"
+	"log/slog"
 	"strings"
 	"sync/atomic"
 	"testing"
@@ -247,17 +248,24 @@ func TestUntilTick(t *testing.T) {
 	}
 }
 
-func TestTargetsSpread(t *testing.T) {
-	m := newRig(t).Manager
-	set := &settings{target: targetAt(t, "http://127.0.0.1:1/"), rules: &rules{}}
+// TestSidecarsSpread wants the targets of one sidecar at one point of the interval, and
+// sidecars all over it.
+func TestSidecarsSpread(t *testing.T) {
 	quarters := [4]int{}
 	for i := range 400 {
-		l := m.newLoop(fmt.Sprintf("checkout\xffhttp://127.0.0.1:8080/metrics\xff{instance=\"pod-%d:8080\"}", i), set, 0)
-		quarters[untilTick(time.Unix(0, 0), testInterval, l.hash)*4/testInterval]++
+		m := New(Options{Logger: slog.New(slog.DiscardHandler), Instance: fmt.Sprintf("checkout-7d4f-%d", i)})
+		var places []uint64
+		for range 2 {
+			places = append(places, m.newLoop(&settings{target: targetAt(t, "http://127.0.0.1:1/"), rules: &rules{}}, 0).place)
+		}
+		if places[0] != places[1] {
+			t.Fatalf("targets of one sidecar at %v", places)
+		}
+		quarters[untilTick(time.Unix(0, 0), testInterval, places[0])*4/testInterval]++
 	}
 	for _, n := range quarters {
 		if n < 60 || n > 140 {
-			t.Errorf("400 targets over the quarters of an interval: %v", quarters)
+			t.Errorf("400 sidecars over the quarters of an interval: %v", quarters)
 			break
 		}
 	}
