@@ -2,6 +2,7 @@ package stack
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	_ "embed"
 	"encoding/json"
@@ -62,6 +63,7 @@ type SidecarOptions struct {
 	Binary  string
 	Name    string // of the process; empty means outrider
 	Dir     string // holds the configuration and the storage
+	Storage string // the storage, where it is not in Dir
 	Address string // host:port of the main door
 	LogDir  string
 	Config  string   // the configuration file; empty: the environment is the configuration
@@ -72,6 +74,27 @@ type SidecarOptions struct {
 
 // StartSidecar starts a sidecar and waits until it is ready.
 func StartSidecar(ctx context.Context, opts SidecarOptions) (*Sidecar, error) {
+	s, err := LaunchSidecar(opts)
+	if err != nil {
+		return nil, err
+	}
+	if err := s.AwaitReady(ctx); err != nil {
+		s.Kill()
+		return nil, err
+	}
+	return s, nil
+}
+
+// AwaitReady waits until the sidecar says that it is ready.
+func (s *Sidecar) AwaitReady(ctx context.Context) error {
+	return s.Await(ctx, "the sidecar at "+s.URL, func(ctx context.Context) error {
+		_, err := s.Get(ctx, "/-/ready")
+		return err
+	})
+}
+
+// LaunchSidecar starts a sidecar and waits for nothing.
+func LaunchSidecar(opts SidecarOptions) (*Sidecar, error) {
 	if opts.Name == "" {
 		opts.Name = "outrider"
 	}
@@ -80,7 +103,7 @@ func StartSidecar(ctx context.Context, opts SidecarOptions) (*Sidecar, error) {
 	}
 	args := []string{
 		"run",
-		"--storage.path=" + filepath.Join(opts.Dir, "storage"),
+		"--storage.path=" + cmp.Or(opts.Storage, filepath.Join(opts.Dir, "storage")),
 		"--web.listen-address=" + opts.Address,
 	}
 	file := filepath.Join(opts.Dir, "outrider.yml")
@@ -101,15 +124,7 @@ func StartSidecar(ctx context.Context, opts SidecarOptions) (*Sidecar, error) {
 	if err != nil {
 		return nil, err
 	}
-	s := &Sidecar{Process: process, URL: "http://" + opts.Address, ConfigFile: file, client: clientIn(opts.Netns)}
-	if err := s.Await(ctx, "the sidecar at "+s.URL, func(ctx context.Context) error {
-		_, err := s.Get(ctx, "/-/ready")
-		return err
-	}); err != nil {
-		s.Kill()
-		return nil, err
-	}
-	return s, nil
+	return &Sidecar{Process: process, URL: "http://" + opts.Address, ConfigFile: file, client: clientIn(opts.Netns)}, nil
 }
 
 // clientIn returns a client whose connections begin in a namespace.

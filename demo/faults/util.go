@@ -1,0 +1,44 @@
+package faults
+
+import (
+	"context"
+	"math/rand/v2"
+	"sync"
+	"time"
+
+	"outrider/demo/internal/stack"
+)
+
+func freeAddress() (string, error) { return stack.FreeAddress("127.0.0.1") }
+
+// random is a source that goroutines may share. The seed tells a campaign from another.
+type random struct {
+	mu  sync.Mutex
+	rng *rand.Rand
+}
+
+func newRandom(seed, stream uint64) *random { return &random{rng: rand.New(rand.NewPCG(seed, stream))} }
+
+// n returns a number below n.
+func (r *random) n(n int) int {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return r.rng.IntN(n)
+}
+
+// between returns a duration from low up to high.
+func (r *random) between(low, high time.Duration) time.Duration {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return low + time.Duration(r.rng.Int64N(int64(high-low)))
+}
+
+// sleep waits for d or until ctx is done.
+func sleep(ctx context.Context, d time.Duration) {
+	t := time.NewTimer(d)
+	defer t.Stop()
+	select {
+	case <-t.C:
+	case <-ctx.Done():
+	}
+}
