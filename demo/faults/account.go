@@ -57,6 +57,9 @@ func (l *ledger) add(target string, shape shape, log []Served, b *book, ends map
 			}
 			missing := 0
 			shape.each(n, func(name, _, label string, v float64) {
+				if shape.refuses(name, label) {
+					return
+				}
 				ln := lines[id{name, label}]
 				if ln == nil || !ln.has(ms, v) {
 					missing++

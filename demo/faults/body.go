@@ -19,6 +19,12 @@ const churnEvery = 25
 // a body can be held to it.
 type shape struct {
 	values int // series besides campaign_body and campaign_churn
+	poison int // i of a value that the receiver refuses, and that is not owed; 0: none
+}
+
+// refuses says whether a series is the poisoned one.
+func (s shape) refuses(name, label string) bool {
+	return s.poison > 0 && name == seriesValue && label == strconv.Itoa(s.poison)
 }
 
 // each calls fn for the series of body n in their order, with the labels that the body gives them.

@@ -54,6 +54,10 @@ type caseDef struct {
 func cases() []caseDef {
 	return []caseDef{
 		{"kills", "busy", runKills},
+		{"401", "refused", runRefused},
+		{"outage", "outage", runOutage},
+		{"prometheus", "prometheus", runPrometheus},
+		{"deaf", "busy", runDeaf},
 	}
 }
 

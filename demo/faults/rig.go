@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"os"
 	"path/filepath"
 	"strings"
 	"syscall"
@@ -50,8 +49,8 @@ func newRig(binary, dir string, s setup) (_ *rig, err error) {
 			r.close()
 		}
 	}()
-	if err := os.MkdirAll(dir, 0o755); err != nil {
-		return nil, fmt.Errorf("make the folder of a case: %w", err)
+	if err := makeDir(dir); err != nil {
+		return nil, err
 	}
 	if r.timeout == 0 {
 		r.timeout = 5 * time.Second
@@ -144,6 +143,14 @@ func (r *rig) flush(ctx context.Context, within time.Duration) error {
 		_, err := r.sidecar.Post(ctx, "/-/flush")
 		return err
 	})
+}
+
+// drain has the sidecar deliver all it has and ends it.
+func (r *rig) drain(ctx context.Context) error {
+	if err := r.flush(ctx, 2*time.Minute); err != nil {
+		return fmt.Errorf("drain: %w", err)
+	}
+	return r.stop(ctx)
 }
 
 // stop ends the last life in order. What it scraped is owed.

@@ -46,7 +46,7 @@ type call struct {
 	arrived time.Time
 	status  int // 0: no answer
 	v2      bool
-	bytes   int
+	stored  int
 	samples []sample
 }
 
@@ -57,11 +57,11 @@ type sink struct {
 	// URL is where it takes remote writes.
 	URL     string
 	address string
-	answer  func(request) reply // nil: all is taken
 
 	mu        sync.Mutex
 	mode      mode
-	server    *http.Server // nil while nobody listens
+	answer    func(request) reply // nil: all is taken
+	server    *http.Server        // nil while nobody listens
 	serving   chan struct{}
 	events    []event
 	calls     []call
@@ -156,6 +156,23 @@ func (s *sink) current() mode {
 	return s.mode
 }
 
+// reply has the sink answer as f says; nil means that all is taken again.
+func (s *sink) reply(f func(request) reply) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.answer = f
+}
+
+func (s *sink) decide(r request) reply {
+	s.mu.Lock()
+	f := s.answer
+	s.mu.Unlock()
+	if f == nil {
+		return taken(r)
+	}
+	return f(r)
+}
+
 func (s *sink) serve(w http.ResponseWriter, r *http.Request) {
 	arrived := time.Now()
 	body, err := io.ReadAll(io.LimitReader(r.Body, maxBody+1))
@@ -180,12 +197,9 @@ func (s *sink) serve(w http.ResponseWriter, r *http.Request) {
 			case <-r.Context().Done(): // it is stored all the same, as by a server that has read it
 			}
 		}
-		rep = taken(req)
-		if s.answer != nil {
-			rep = s.answer(req)
-		}
+		rep = s.decide(req)
 	}
-	s.note(call{arrived: arrived, status: rep.status, v2: req.v2, bytes: len(body), samples: req.samples})
+	s.note(call{arrived: arrived, status: rep.status, v2: req.v2, stored: len(rep.store), samples: req.samples})
 	if len(rep.store) > 0 {
 		s.store(arrived, rep.store)
 	}

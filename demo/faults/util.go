@@ -2,12 +2,22 @@ package faults
 
 import (
 	"context"
+	"fmt"
 	"math/rand/v2"
+	"os"
 	"sync"
 	"time"
 
 	"outrider/demo/internal/stack"
 )
+
+// makeDir makes a folder and those above it.
+func makeDir(dir string) error {
+	if err := os.MkdirAll(dir, 0o755); err != nil {
+		return fmt.Errorf("make the folder of a case: %w", err)
+	}
+	return nil
+}
 
 func freeAddress() (string, error) { return stack.FreeAddress("127.0.0.1") }
 

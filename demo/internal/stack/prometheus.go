@@ -32,6 +32,8 @@ type PrometheusOptions struct {
 	LogDir  string
 	// ScrapeConfigs is the YAML list that follows scrape_configs; empty means none.
 	ScrapeConfigs string
+	// OutOfOrder is how old samples may be; 0 means that they must be in order.
+	OutOfOrder time.Duration
 }
 
 // StartPrometheus starts a server and waits until it is ready.
@@ -42,6 +44,9 @@ func StartPrometheus(ctx context.Context, opts PrometheusOptions) (*Prometheus, 
 	config := "global:\n  scrape_interval: 1s\n"
 	if opts.ScrapeConfigs != "" {
 		config += "scrape_configs:\n" + opts.ScrapeConfigs
+	}
+	if opts.OutOfOrder > 0 {
+		config += fmt.Sprintf("storage:\n  tsdb:\n    out_of_order_time_window: %s\n", model.Duration(opts.OutOfOrder))
 	}
 	file := filepath.Join(opts.Dir, "prometheus.yml")
 	if err := os.WriteFile(file, []byte(config), 0o644); err != nil {
