@@ -54,6 +54,9 @@ type caseDef struct {
 func cases() []caseDef {
 	return []caseDef{
 		{"kills", "busy", runKills},
+		{"damage", "busy", runDamage},
+		{"disk", "busy", runDisk},
+		{"poison", "busy", runPoison},
 		{"401", "refused", runRefused},
 		{"outage", "outage", runOutage},
 		{"prometheus", "prometheus", runPrometheus},
@@ -154,9 +157,28 @@ func Run(ctx context.Context, opts Options) ([]Row, error) {
 	wg.Wait()
 	var rows []Row
 	for _, b := range benches {
-		rows = append(rows, b.rows...)
+		rows = append(rows, grouped(b.rows)...)
 	}
 	return rows, context.Cause(ctx)
+}
+
+// grouped puts the rows that begin alike, up to a colon, beside each other: their rigs ran at
+// the same time.
+func grouped(rows []Row) []Row {
+	first := map[string]int{}
+	group := func(r Row) int {
+		name, _, _ := strings.Cut(r.What, ":")
+		if _, ok := first[name]; !ok {
+			first[name] = len(first)
+		}
+		return first[name]
+	}
+	for _, r := range rows {
+		group(r)
+	}
+	out := slices.Clone(rows)
+	slices.SortStableFunc(out, func(a, b Row) int { return group(a) - group(b) })
+	return out
 }
 
 // caseTimeout bounds each case: none may hang the campaign.
