@@ -46,6 +46,14 @@ e2e: build servers
 	cd demo && OUTRIDER_BIN=$(BIN)/outrider PROMETHEUS_BIN=$(BIN)/prometheus PROMTOOL_BIN=$(BIN)/promtool \
 		CGO_ENABLED=1 go test -race -timeout 20m ./...
 
+## faults: crashes and faults, counted; ARGS='--short' takes about a minute
+.PHONY: faults
+faults: build servers
+	tools/debian-prometheus $(BIN)/prometheus-2.42
+	cd demo && CGO_ENABLED=0 go build -trimpath -o $(BIN)/faults ./cmd/faults
+	$(BIN)/faults --root . --outrider $(BIN)/outrider --prometheus $(BIN)/prometheus \
+		$$([ ! -x $(BIN)/prometheus-2.42 ] || echo --old-prometheus $(BIN)/prometheus-2.42) $(ARGS)
+
 ## demo: the whole thing on this machine; ARGS='--for 30s' ends by itself
 .PHONY: demo
 demo:

@@ -43,33 +43,11 @@ func find(dir string) error {
 	root := filepath.Join("..", "..")
 	fresh := &stack.Builder{Root: root, Bin: dir}
 	kept := &stack.Builder{Root: root, Bin: filepath.Join(root, "bin")} // for what takes minutes
-	for _, p := range []struct {
-		env   string
-		path  *string
-		build func(context.Context) (string, error)
-	}{
-		{"OUTRIDER_BIN", &binaries.Outrider, fresh.Outrider},
-		{"CHECKOUT_BIN", &binaries.Checkout, fresh.Checkout},
-		{"LOADGEN_BIN", &binaries.Loadgen, fresh.Loadgen},
-		{"PROMETHEUS_BIN", &binaries.Prometheus, kept.Prometheus},
-		{"PROMTOOL_BIN", &promtool, kept.Promtool},
-	} {
-		path := os.Getenv(p.env)
-		if path == "" {
-			fmt.Fprintf(os.Stderr, "e2e: building what %s does not name\n", p.env)
-			var err error
-			if path, err = p.build(ctx); err != nil {
-				return err
-			}
-		}
-		path, err := filepath.Abs(path)
-		if err != nil {
-			return err
-		}
-		if _, err := os.Stat(path); err != nil {
-			return fmt.Errorf("%s: %w", p.env, err)
-		}
-		*p.path = path
-	}
-	return nil
+	return stack.Locate(ctx, []stack.Wanted{
+		{Env: "OUTRIDER_BIN", Path: &binaries.Outrider, Build: fresh.Outrider},
+		{Env: "CHECKOUT_BIN", Path: &binaries.Checkout, Build: fresh.Checkout},
+		{Env: "LOADGEN_BIN", Path: &binaries.Loadgen, Build: fresh.Loadgen},
+		{Env: "PROMETHEUS_BIN", Path: &binaries.Prometheus, Build: kept.Prometheus},
+		{Env: "PROMTOOL_BIN", Path: &promtool, Build: kept.Promtool},
+	})
 }

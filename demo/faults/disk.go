@@ -150,8 +150,8 @@ func orNothing(err error) string {
 
 // flow is what the sidecar says that it did with samples.
 type flow struct {
-	queued, delivered, dropped float64
-	reasons                    string
+	queued, delivered, dropped, quarantined float64
+	reasons                                 string
 }
 
 func (r *rig) flow(ctx context.Context) (flow, error) {
@@ -160,8 +160,9 @@ func (r *rig) flow(ctx context.Context) (flow, error) {
 		return flow{}, err
 	}
 	f := flow{
-		queued:    metrics[`outrider_remote_write_samples_queued_total{endpoint="sink"}`],
-		delivered: metrics[`outrider_remote_write_samples_delivered_total{endpoint="sink"}`],
+		queued:      metrics[`outrider_remote_write_samples_queued_total{endpoint="sink"}`],
+		delivered:   metrics[`outrider_remote_write_samples_delivered_total{endpoint="sink"}`],
+		quarantined: metrics[`outrider_remote_write_samples_quarantined_total{endpoint="sink"}`],
 	}
 	var reasons []string
 	for _, series := range slices.Sorted(maps.Keys(metrics)) {

@@ -8,6 +8,7 @@ import (
 	"math"
 	"strconv"
 	"strings"
+	"unicode/utf8"
 
 	"github.com/golang/snappy"
 	"github.com/prometheus/prometheus/prompb"
@@ -172,6 +173,8 @@ func (k *keyMaker) add(name, value string) error {
 	switch {
 	case name == "" || value == "":
 		return fmt.Errorf("label %q is %q", name, value)
+	case !utf8.ValidString(name) || !utf8.ValidString(value):
+		return fmt.Errorf("label %q=%q is not UTF-8", name, value)
 	case name <= k.last:
 		return fmt.Errorf("label %q after %q", name, k.last)
 	}

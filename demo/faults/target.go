@@ -95,6 +95,26 @@ func (t *Target) Count() int {
 	return len(t.log)
 }
 
+// port is that of the address.
+func (t *Target) port() string {
+	_, port, _ := net.SplitHostPort(t.Address)
+	return port
+}
+
+// nextBody is the number of the next body.
+func (t *Target) nextBody() int {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	return t.next
+}
+
+// skipTo makes the next body that of a number.
+func (t *Target) skipTo(n int) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	t.next = n
+}
+
 // stop ends the target and waits for that.
 func (t *Target) stop() {
 	ctx, cancel := context.WithTimeout(context.Background(), time.Second)
