@@ -18,7 +18,7 @@ type ledger struct {
 	lost     violations
 	torn     violations // stored in part
 	twice    violations // stored under two times
-	unknown  violations // stored and never served
+	unknown  violations // stored and never begun
 	lostList []Served   // sorted by target, then number
 }
 
@@ -27,12 +27,13 @@ type ledger struct {
 func account(targets []*Target, b *book, ends map[int]time.Time) *ledger {
 	l := &ledger{}
 	for _, t := range targets {
-		l.add(t.name, t.shape, t.Log(), b, ends)
+		l.add(t.name, t.shape, t.Log(), t.nextBody(), b, ends)
 	}
 	return l
 }
 
-func (l *ledger) add(target string, shape shape, log []Served, b *book, ends map[int]time.Time) {
+// add adds one target, whose next body has the number next.
+func (l *ledger) add(target string, shape shape, log []Served, next int, b *book, ends map[int]time.Time) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	type id struct{ name, label string }
@@ -80,9 +81,7 @@ func (l *ledger) add(target string, shape shape, log []Served, b *book, ends map
 			l.torn.add("%s at %d has %d samples and no %s", target, ms, n, seriesBody)
 		}
 	}
-	known := map[int]bool{}
 	for _, s := range log {
-		known[s.N] = true
 		l.served++
 		_, stored := whole[s.N]
 		end, ended := ends[s.Life]
@@ -99,7 +98,9 @@ func (l *ledger) add(target string, shape shape, log []Served, b *book, ends map
 		}
 	}
 	for n := range whole {
-		if !known[n] { // cut short on our side, and whole on the other: the last bytes made it
+		// One that is not in the log may have been whole for the sidecar all the same, if that
+		// was killed at once; but it must have been begun.
+		if n < 1 || n >= next {
 			l.unknown.add("body %d of %s", n, target)
 		}
 	}

@@ -79,7 +79,7 @@ func TestLedger(t *testing.T) {
 				b.store(at(i), s)
 			}
 			var got ledger
-			got.add("t", small, threeBodies(), b, map[int]time.Time{1: at(tt.end)})
+			got.add("t", small, threeBodies(), 4, b, map[int]time.Time{1: at(tt.end)})
 			for _, c := range []struct {
 				what      string
 				got, want int
