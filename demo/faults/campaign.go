@@ -55,12 +55,12 @@ func cases() []caseDef {
 	return []caseDef{
 		{"kills", "busy", runKills},
 		{"damage", "busy", runDamage},
-		{"disk", "busy", runDisk},
-		{"poison", "busy", runPoison},
+		{"disk", "hurt", runDisk},
+		{"poison", "hurt", runPoison},
 		{"401", "refused", runRefused},
 		{"outage", "outage", runOutage},
 		{"prometheus", "prometheus", runPrometheus},
-		{"deaf", "busy", runDeaf},
+		{"deaf", "hurt", runDeaf},
 	}
 }
 

@@ -32,7 +32,7 @@ func runDisk(ctx context.Context, b *bench) error {
 	}
 	defer unmount()
 	return b.withRig("rig", setup{
-		message: stack.MessageV1, interval: 100 * time.Millisecond, targets: 2, shape: shape{values: 1500},
+		message: stack.MessageV1, interval: 100 * time.Millisecond, targets: 2, shape: shape{values: 3000},
 		storage: filepath.Join(mount, "storage"),
 	}, func(r *rig) error { return b.fullDisk(ctx, r, mount) })
 }
@@ -49,7 +49,7 @@ func (b *bench) fullDisk(ctx context.Context, r *rig, mount string) error {
 	if err := r.sink.set(modeDown); err != nil {
 		return err
 	}
-	enough := float64(30 * r.shape.series())
+	enough := float64(20 * r.shape.series())
 	if err := until(ctx, 2*time.Minute, func() error {
 		f, err := r.flow(ctx)
 		if err == nil && f.dropped < enough {
