@@ -23,6 +23,9 @@ func (b *bench) books(name string, r *rig) *ledger {
 	over := unexcused(r.sink.repeats, events)
 	b.tell(name+": served", "%d bodies of %d series; %d of them more than %s before the end of a life", l.served, r.shape.series(), l.owed, margin)
 	b.want(l.arrived == l.owed && l.owed > 0, name+": arrived of these", fmt.Sprint(l.owed), "%d", l.arrived)
+	if n := r.sink.failed(); n > 0 {
+		b.tell(name+": scrapes that the sidecar gave up", "%d: nothing of them is stored but up 0, so that they are missing above", n)
+	}
 	if l.lost.n > 0 {
 		b.none(name+": lost", l.lost)
 	}

@@ -46,7 +46,7 @@ func (b *bench) hurts(rng *random, size int) []hurt {
 }
 
 func (b *bench) damage(ctx context.Context, name, message string) error {
-	base := setup{message: message, interval: 100 * time.Millisecond, targets: 2, shape: shape{values: 60}}
+	base := setup{message: message, interval: 500 * time.Millisecond, targets: 8, shape: shape{values: 60}}
 	return b.withRig(name, base, func(r *rig) error {
 		if err := r.sink.set(modeDown); err != nil {
 			return err

@@ -23,7 +23,7 @@ func runDeaf(ctx context.Context, b *bench) error {
 	names := []string{"from the start", "later, with a backlog"}
 	return inTurn(2).each(2, func(i int) error {
 		return b.withRig(fmt.Sprint(i), setup{
-			message: stack.MessageV2, interval: 200 * time.Millisecond, targets: 2, shape: shape{values: 100}, selfMetrics: true,
+			message: stack.MessageV2, interval: 500 * time.Millisecond, targets: 4, shape: shape{values: 100}, selfMetrics: true,
 		}, func(r *rig) error {
 			r.sink.keepCalls = true
 			if i == 0 {
@@ -32,7 +32,7 @@ func runDeaf(ctx context.Context, b *bench) error {
 			if err := r.start(ctx); err != nil {
 				return err
 			}
-			if err := until(ctx, 20*time.Second, func() error { return r.arrived(10) }); err != nil {
+			if err := until(ctx, 20*time.Second, func() error { return r.arrived(4) }); err != nil {
 				return err
 			}
 			if i == 1 {

@@ -34,8 +34,8 @@ func runKills(ctx context.Context, b *bench) error {
 			return nil
 		}
 		return b.withRig(fmt.Sprint(i), setup{
-			message: lane.message, shards: lane.shards, interval: 100 * time.Millisecond, timeout: time.Second,
-			targets: 4, shape: shape{values: 250}, selfMetrics: true,
+			message: lane.message, shards: lane.shards, interval: time.Second, timeout: time.Second,
+			targets: 32, shape: shape{values: 120}, selfMetrics: true,
 		}, func(r *rig) error { return b.killLane(ctx, r, lane.name, kills, newRandom(b.Seed, uint64(i))) })
 	})
 }

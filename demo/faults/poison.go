@@ -47,7 +47,7 @@ func runPoison(ctx context.Context, b *bench) error {
 	return inTurn(2).each(len(protocols), func(i int) error {
 		p := protocols[i]
 		return b.withRig(p.name, setup{
-			message: p.message, interval: 250 * time.Millisecond, targets: 1, shape: shape{values: 2000, poison: poisonIndex},
+			message: p.message, interval: 500 * time.Millisecond, targets: 1, shape: shape{values: 2000, poison: poisonIndex},
 		}, func(r *rig) error { return b.poison(ctx, r, p.name) })
 	})
 }
