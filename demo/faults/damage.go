@@ -98,7 +98,7 @@ func (b *bench) damage(ctx context.Context, name, message string) error {
 // returns what of the backlog arrived and how the sidecar counted the rest.
 func (b *bench) afterDamage(ctx context.Context, from *rig, file, name string, h hurt) (*ledger, *sink, string, error) {
 	s := from.setup
-	s.targets = 0
+	s.targets, s.writeURL = 0, "" // a receiver of its own
 	s.storage = filepath.Join(b.dir, name, "storage")
 	var l *ledger
 	var sk *sink

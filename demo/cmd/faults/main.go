@@ -82,10 +82,11 @@ func Run(ctx context.Context, args []string, stdout, stderr io.Writer) int {
 }
 
 func run(ctx context.Context, f *flags, stdout io.Writer) (missed int, err error) {
-	if err := f.find(ctx, stdout); err != nil {
-		return 0, err
-	}
-	if f.Dir = f.out; f.Dir == "" {
+	if f.Dir = f.out; f.Dir != "" {
+		if old, _ := os.ReadDir(f.Dir); len(old) > 0 {
+			return 0, fmt.Errorf("%s is not empty: old data would be taken for new", f.Dir)
+		}
+	} else {
 		if f.Dir, err = os.MkdirTemp("", "outrider-faults-"); err != nil {
 			return 0, err
 		}
@@ -96,6 +97,12 @@ func run(ctx context.Context, f *flags, stdout io.Writer) (missed int, err error
 		}()
 	}
 	if f.Dir, err = filepath.Abs(f.Dir); err != nil {
+		return 0, err
+	}
+	if err := os.MkdirAll(f.Dir, 0o755); err != nil {
+		return 0, err
+	}
+	if err := f.find(ctx, stdout); err != nil {
 		return 0, err
 	}
 	var mu sync.Mutex

@@ -2,6 +2,8 @@ package main
 
 import (
 	"bytes"
+	"os"
+	"path/filepath"
 	"strings"
 	"testing"
 )
@@ -37,5 +39,16 @@ func TestMissed(t *testing.T) {
 		if !strings.Contains(out.String(), want) {
 			t.Errorf("output has no %q:\n%s", want, out.String())
 		}
+	}
+}
+
+func TestOutMustBeEmpty(t *testing.T) {
+	var out bytes.Buffer
+	dir := t.TempDir()
+	if err := os.WriteFile(filepath.Join(dir, "old"), nil, 0o644); err != nil {
+		t.Fatal(err)
+	}
+	if got := Run(t.Context(), []string{"--out", dir}, &out, &out); got != exitMissed || !strings.Contains(out.String(), "is not empty") {
+		t.Errorf("exit %d: %s", got, out.String())
 	}
 }
