@@ -19,7 +19,14 @@ type ledger struct {
 	torn     violations // stored in part
 	twice    violations // stored under two times
 	unknown  violations // stored and never begun
-	lostList []Served   // sorted by target, then number
+	lostList []lost     // sorted by target, then number
+}
+
+// lost is one body that was owed and did not arrive.
+type lost struct {
+	target string
+	Served
+	end time.Time // of the life that asked
 }
 
 // account compares the log of each target with a book. ends says when each life of the
@@ -92,7 +99,7 @@ func (l *ledger) add(target string, shape shape, log []Served, next int, b *book
 		case owed:
 			l.owed++
 			l.lost.add("body %d of %s, served %s before the end of life %d", s.N, target, end.Sub(s.Ended).Round(time.Millisecond), s.Life)
-			l.lostList = append(l.lostList, s)
+			l.lostList = append(l.lostList, lost{target, s, end})
 		case stored:
 			l.bonus++
 		}

@@ -4,7 +4,9 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"os"
 	"path/filepath"
+	"strings"
 	"sync"
 	"time"
 
@@ -28,11 +30,22 @@ func (b *bench) books(name string, r *rig) *ledger {
 	}
 	if l.lost.n > 0 {
 		b.none(name+": lost", l.lost)
+		r.writeLost(l)
 	}
 	b.wrong(name, l, r.sink)
 	b.want(len(over) == 0, name+": requests repeated without a cause", "0", "%d (%d repeated, %d allowed; %d samples of %d)",
 		len(over), len(r.sink.repeats), excused(events), r.sink.again, r.sink.samples)
 	return l
+}
+
+// writeLost puts what was lost beside the logs, for people who look for the reason.
+func (r *rig) writeLost(l *ledger) {
+	var text strings.Builder
+	for _, s := range l.lostList {
+		at := func(t time.Time) string { return t.UTC().Format("15:04:05.000") }
+		fmt.Fprintf(&text, "%s body %d, asked for by life %d, began %s, served %s, life ended %s\n", s.target, s.N, s.Life, at(s.Began), at(s.Ended), at(s.end))
+	}
+	_ = os.WriteFile(filepath.Join(r.dir, "lost.txt"), []byte(text.String()), 0o644) // the table tells as well
 }
 
 // wrong notes what a receiver must never see.

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"os"
 	"path/filepath"
 	"strings"
 	"syscall"
@@ -32,7 +33,8 @@ type rig struct {
 	binary  string
 	dir     string
 	targets []*Target
-	sink    *sink // nil with a receiver of the case's own
+	sink    *sink    // nil with a receiver of the case's own
+	log     *os.File // of the sink
 	address string
 
 	sidecar *stack.Sidecar
@@ -67,6 +69,10 @@ func newRig(binary, dir string, s setup) (_ *rig, err error) {
 			return nil, err
 		}
 		r.writeURL = r.sink.URL
+		if r.log, err = os.Create(filepath.Join(dir, "receiver.log")); err != nil {
+			return nil, err
+		}
+		r.sink.logTo = r.log
 	}
 	r.address, err = freeAddress()
 	return r, err
@@ -189,5 +195,8 @@ func (r *rig) close() {
 	}
 	if r.sink != nil {
 		r.sink.close()
+	}
+	if r.log != nil {
+		r.log.Close()
 	}
 }

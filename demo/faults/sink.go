@@ -5,9 +5,11 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"math"
 	"net"
 	"net/http"
 	"strconv"
+	"strings"
 	"sync"
 	"time"
 )
@@ -70,6 +72,7 @@ type sink struct {
 	delay     time.Duration // of modeSlow
 	timeout   time.Duration // after which the sidecar gives a request up
 	lanes     int           // requests that may be in flight
+	logTo     io.Writer     // nil: nothing is logged
 }
 
 // newSink starts a receiver on loopback. timeout and lanes say how the sidecar is configured.
@@ -118,6 +121,7 @@ func (s *sink) set(m mode) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.mode = m
+	s.logf("is %s", m)
 	if m == modeDown {
 		s.down()
 		return nil
@@ -199,7 +203,7 @@ func (s *sink) serve(w http.ResponseWriter, r *http.Request) {
 		}
 		rep = s.decide(req)
 	}
-	s.note(call{arrived: arrived, status: rep.status, v2: req.v2, stored: len(rep.store), samples: req.samples})
+	s.note(m, call{arrived: arrived, status: rep.status, v2: req.v2, stored: len(rep.store), samples: req.samples})
 	if len(rep.store) > 0 {
 		s.store(arrived, rep.store)
 	}
@@ -254,9 +258,12 @@ func (s *sink) understand(r *http.Request, body []byte) (request, error) {
 	return req, err
 }
 
-func (s *sink) note(c call) {
+func (s *sink) note(m mode, c call) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
+	if s.logTo != nil {
+		s.logf("%s: stores %d of %d samples, answers %d if it does: %s", m, c.stored, len(c.samples), c.status, describe(c.samples))
+	}
 	if s.keepCalls {
 		s.calls = append(s.calls, c)
 	}
@@ -275,6 +282,31 @@ func (s *sink) write(w http.ResponseWriter, req request, rep reply) {
 	}
 	w.WriteHeader(rep.status)
 	_, _ = io.WriteString(w, rep.body)
+}
+
+// logf writes a line of the log. s.mu is held.
+func (s *sink) logf(format string, args ...any) {
+	if s.logTo != nil {
+		fmt.Fprintf(s.logTo, "%s %s\n", time.Now().UTC().Format("15:04:05.000"), fmt.Sprintf(format, args...))
+	}
+}
+
+// What the keys of the series begin with that tell of a scrape.
+var (
+	keyBody = "__name__" + string([]byte{keyEquals}) + seriesBody
+	keyUp   = "__name__" + string([]byte{keyEquals}) + "up" + string([]byte{keyEnd})
+)
+
+// describe says which bodies samples are of.
+func describe(samples []sample) string {
+	var b strings.Builder
+	for _, s := range samples {
+		if strings.HasPrefix(s.key, keyBody) || strings.HasPrefix(s.key, keyUp) {
+			l := labelsOf(s.key)
+			fmt.Fprintf(&b, "%s{%s%s}@%d=%v ", l["__name__"], l["target"], l["job"], s.timeMs, math.Float64frombits(s.bits))
+		}
+	}
+	return b.String()
 }
 
 // Calls returns the requests so far, where they are kept.
