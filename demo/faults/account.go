@@ -9,11 +9,29 @@ import (
 // be owed: it has to be read and written down.
 const margin = 100 * time.Millisecond
 
+// end is when a life of the sidecar ended.
+type end struct {
+	at time.Time
+	// lived is when the sidecar was last asked anything that it answered.
+	lived time.Time
+}
+
+// owes says whether a life should have written down a body, and if not, whether the only
+// reason is that it was not given the time.
+func (e end) owes(s Served) (owed, starved bool) {
+	if !s.Ended.Before(e.at.Add(-margin)) {
+		return false, false
+	}
+	starved = !s.Ended.Before(e.lived.Add(-margin / 2))
+	return !starved, starved
+}
+
 // ledger is what the targets served, beside what of it was stored.
 type ledger struct {
 	served   int // whole, by all targets
 	owed     int // of these, long enough before the end of the life that asked
 	arrived  int // of those owed, stored whole
+	starved  int // would be owed, had the sidecar been given any time before its end; not stored
 	bonus    int // not owed, and stored all the same
 	lost     violations
 	torn     violations // stored in part
@@ -31,7 +49,7 @@ type lost struct {
 
 // account compares the log of each target with a book. ends says when each life of the
 // sidecar was ended; nothing is owed of one that it does not name.
-func account(targets []*Target, b *book, ends map[int]time.Time) *ledger {
+func account(targets []*Target, b *book, ends map[int]end) *ledger {
 	l := &ledger{}
 	for _, t := range targets {
 		l.add(t.name, t.shape, t.Log(), t.nextBody(), b, ends)
@@ -40,7 +58,7 @@ func account(targets []*Target, b *book, ends map[int]time.Time) *ledger {
 }
 
 // add adds one target, whose next body has the number next.
-func (l *ledger) add(target string, shape shape, log []Served, next int, b *book, ends map[int]time.Time) {
+func (l *ledger) add(target string, shape shape, log []Served, next int, b *book, ends map[int]end) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	type id struct{ name, label string }
@@ -91,17 +109,19 @@ func (l *ledger) add(target string, shape shape, log []Served, next int, b *book
 	for _, s := range log {
 		l.served++
 		_, stored := whole[s.N]
-		end, ended := ends[s.Life]
-		switch owed := ended && s.Ended.Before(end.Add(-margin)); {
+		end := ends[s.Life]
+		switch owed, starved := end.owes(s); {
 		case owed && stored:
 			l.owed++
 			l.arrived++
 		case owed:
 			l.owed++
-			l.lost.add("body %d of %s, served %s before the end of life %d", s.N, target, end.Sub(s.Ended).Round(time.Millisecond), s.Life)
-			l.lostList = append(l.lostList, lost{target, s, end})
+			l.lost.add("body %d of %s, served %s before the end of life %d", s.N, target, end.at.Sub(s.Ended).Round(time.Millisecond), s.Life)
+			l.lostList = append(l.lostList, lost{target, s, end.at})
 		case stored:
 			l.bonus++
+		case starved:
+			l.starved++
 		}
 	}
 	for n := range whole {

@@ -48,30 +48,34 @@ func TestLedger(t *testing.T) {
 	const late = 1000 // the end of the life, in ms
 	stored := func(n int) []sample { return bodySamples("t", small, n, int64(n)*100) }
 	for _, tt := range []struct {
-		name string
-		end  int
-		in   [][]sample
-		want ledger
+		name  string
+		end   int
+		lived int
+		in    [][]sample
+		want  ledger
 	}{
-		{"all", late, [][]sample{stored(1), stored(2), stored(3)}, ledger{served: 3, owed: 3, arrived: 3}},
-		{"one lost", late, [][]sample{stored(1), stored(3)}, ledger{served: 3, owed: 3, arrived: 2, lost: violations{n: 1}}},
-		{"nothing stored", late, nil, ledger{served: 3, owed: 3, lost: violations{n: 3}}},
-		{"just before the kill", 290, [][]sample{stored(1), stored(2)}, ledger{served: 3, owed: 2, arrived: 2}},
-		{"just before the kill, stored", 290, [][]sample{stored(1), stored(2), stored(3)}, ledger{served: 3, owed: 2, arrived: 2, bonus: 1}},
-		{"a series of one is missing", late, [][]sample{stored(1), stored(2)[:5], stored(3)}, ledger{served: 3, owed: 3, arrived: 2, lost: violations{n: 1}, torn: violations{n: 1}}},
-		{"the number of one is missing", late, [][]sample{stored(1), stored(2)[1:], stored(3)}, ledger{served: 3, owed: 3, arrived: 2, lost: violations{n: 1}, torn: violations{n: 1}}},
-		{"a value of another body", late, [][]sample{stored(1), append(stored(2)[:1], bodySamples("t", small, 3, 200)[1:]...), stored(3)},
+		{"all", late, late, [][]sample{stored(1), stored(2), stored(3)}, ledger{served: 3, owed: 3, arrived: 3}},
+		{"one lost", late, late, [][]sample{stored(1), stored(3)}, ledger{served: 3, owed: 3, arrived: 2, lost: violations{n: 1}}},
+		{"nothing stored", late, late, nil, ledger{served: 3, owed: 3, lost: violations{n: 3}}},
+		{"just before the kill", 290, 290, [][]sample{stored(1), stored(2)}, ledger{served: 3, owed: 2, arrived: 2}},
+		{"just before the kill, stored", 290, 290, [][]sample{stored(1), stored(2), stored(3)}, ledger{served: 3, owed: 2, arrived: 2, bonus: 1}},
+		{"a series of one is missing", late, late, [][]sample{stored(1), stored(2)[:5], stored(3)}, ledger{served: 3, owed: 3, arrived: 2, lost: violations{n: 1}, torn: violations{n: 1}}},
+		{"the number of one is missing", late, late, [][]sample{stored(1), stored(2)[1:], stored(3)}, ledger{served: 3, owed: 3, arrived: 2, lost: violations{n: 1}, torn: violations{n: 1}}},
+		{"a value of another body", late, late, [][]sample{stored(1), append(stored(2)[:1], bodySamples("t", small, 3, 200)[1:]...), stored(3)},
 			ledger{served: 3, owed: 3, arrived: 2, lost: violations{n: 1}, torn: violations{n: 1}}},
-		{"one under two times", late, [][]sample{stored(1), stored(2), stored(3), bodySamples("t", small, 3, 301)},
+		{"one under two times", late, late, [][]sample{stored(1), stored(2), stored(3), bodySamples("t", small, 3, 301)},
 			ledger{served: 3, owed: 3, arrived: 3, twice: violations{n: 1}}},
-		{"one never served", late, [][]sample{stored(1), stored(2), stored(3), stored(4)}, ledger{served: 3, owed: 3, arrived: 3, unknown: violations{n: 1}}},
-		{"of another target", late, [][]sample{stored(1), bodySamples("u", small, 2, 200), stored(3)}, ledger{served: 3, owed: 3, arrived: 2, lost: violations{n: 1}}},
-		{"repeated", late, [][]sample{stored(1), stored(2), stored(2), stored(3)}, ledger{served: 3, owed: 3, arrived: 3}},
-		{"markers of the series that went", late, [][]sample{stored(1), stored(2), stored(3), {
+		{"one never served", late, late, [][]sample{stored(1), stored(2), stored(3), stored(4)}, ledger{served: 3, owed: 3, arrived: 3, unknown: violations{n: 1}}},
+		{"of another target", late, late, [][]sample{stored(1), bodySamples("u", small, 2, 200), stored(3)}, ledger{served: 3, owed: 3, arrived: 2, lost: violations{n: 1}}},
+		{"repeated", late, late, [][]sample{stored(1), stored(2), stored(2), stored(3)}, ledger{served: 3, owed: 3, arrived: 3}},
+		{"markers of the series that went", late, late, [][]sample{stored(1), stored(2), stored(3), {
 			{key: key("t", seriesBody, "", ""), timeMs: 400, bits: value.StaleNaN},
 			{key: key("t", seriesValue, "i", "0"), timeMs: 400, bits: value.StaleNaN},
 			{key: key("t", seriesChurn, "gen", "0"), timeMs: 450, bits: value.StaleNaN},
 		}}, ledger{served: 3, owed: 3, arrived: 3}},
+		{"no time since the second", late, 120, [][]sample{stored(1)}, ledger{served: 3, owed: 1, arrived: 1, starved: 2}},
+		{"no time since the second, stored", late, 120, [][]sample{stored(1), stored(2)}, ledger{served: 3, owed: 1, arrived: 1, starved: 1, bonus: 1}},
+		{"time just long enough", late, 252, [][]sample{stored(1), stored(2)}, ledger{served: 3, owed: 3, arrived: 2, lost: violations{n: 1}}},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			b := newBook()
@@ -79,13 +83,13 @@ func TestLedger(t *testing.T) {
 				b.store(at(i), s)
 			}
 			var got ledger
-			got.add("t", small, threeBodies(), 4, b, map[int]time.Time{1: at(tt.end)})
+			got.add("t", small, threeBodies(), 4, b, map[int]end{1: {at(tt.end), at(tt.lived)}})
 			for _, c := range []struct {
 				what      string
 				got, want int
 			}{
 				{"served", got.served, tt.want.served}, {"owed", got.owed, tt.want.owed}, {"arrived", got.arrived, tt.want.arrived},
-				{"bonus", got.bonus, tt.want.bonus}, {"lost", got.lost.n, tt.want.lost.n}, {"torn", got.torn.n, tt.want.torn.n},
+				{"bonus", got.bonus, tt.want.bonus}, {"starved", got.starved, tt.want.starved}, {"lost", got.lost.n, tt.want.lost.n}, {"torn", got.torn.n, tt.want.torn.n},
 				{"twice", got.twice.n, tt.want.twice.n}, {"unknown", got.unknown.n, tt.want.unknown.n},
 			} {
 				if c.got != c.want {

@@ -24,6 +24,7 @@ func (b *bench) books(name string, r *rig) *ledger {
 	l, events := account(r.targets, r.sink.book, r.ends), r.events()
 	over := unexcused(r.sink.repeats, events)
 	b.tell(name+": served", "%d bodies of %d series; %d of them more than %s before the end of a life", l.served, r.shape.series(), l.owed, margin)
+	b.starved(name, l)
 	b.want(l.arrived == l.owed && l.owed > 0, name+": arrived of these", fmt.Sprint(l.owed), "%d", l.arrived)
 	if n := r.sink.failed(); n > 0 {
 		b.tell(name+": scrapes that the sidecar gave up", "%d: nothing of them is stored but up 0, so that they are missing above", n)
@@ -64,6 +65,14 @@ func (b *bench) wrong(name string, l *ledger, s *sink) {
 		all.n += v.v.n - len(v.v.first)
 	}
 	b.none(name+": in part, under two times, changed, out of order, malformed", all)
+}
+
+// starved notes bodies that are left out of the books because the machine had no time for the
+// sidecar between them and the kill. Where that is more than a few, the numbers mean nothing.
+func (b *bench) starved(name string, l *ledger) {
+	if l.starved > 0 {
+		b.want(l.starved*50 <= l.served, name+": left out, as the sidecar was given no time between them and its end", "at most 2 %", "%d of %d", l.starved, l.served)
+	}
 }
 
 // inTurn is how many rigs of a case may run at a time.

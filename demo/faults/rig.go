@@ -39,13 +39,14 @@ type rig struct {
 
 	sidecar *stack.Sidecar
 	life    int
-	ends    map[int]time.Time // of lives, when they were ended
+	probe   *probe // of the present life
+	ends    map[int]end
 	kills   []event
 }
 
 // newRig starts targets and receiver. Its owner calls close.
 func newRig(binary, dir string, s setup) (_ *rig, err error) {
-	r := &rig{setup: s, binary: binary, dir: dir, ends: map[int]time.Time{}}
+	r := &rig{setup: s, binary: binary, dir: dir, ends: map[int]end{}}
 	defer func() {
 		if err != nil {
 			r.close()
@@ -114,6 +115,9 @@ func (r *rig) launch() error {
 		Binary: r.binary, Dir: r.dir, Storage: r.storage, Address: r.address, LogDir: r.dir,
 		Config: r.yaml(), Env: []string{"OUTRIDER_INSTANCE=campaign"},
 	})
+	if err == nil {
+		r.probe = newProbe(r.sidecar.URL + "/-/healthy")
+	}
 	return err
 }
 
@@ -135,8 +139,9 @@ func (r *rig) kill() error {
 	default:
 	}
 	now := time.Now()
-	r.ends[r.life] = now
+	r.ends[r.life] = end{now, r.probe.last()}
 	r.sidecar.Kill()
+	r.unprobe()
 	r.kills = append(r.kills, event{now, max(1, r.shards), eventSidecar})
 	return nil
 }
@@ -161,11 +166,20 @@ func (r *rig) drain(ctx context.Context) error {
 
 // stop ends the last life in order. What it scraped is owed.
 func (r *rig) stop(ctx context.Context) error {
-	r.ends[r.life] = time.Now()
+	r.unprobe()
+	now := time.Now()
+	r.ends[r.life] = end{now, now} // it has all the time that it wants
 	if err := r.sidecar.Signal(syscall.SIGTERM); err != nil {
 		return err
 	}
 	return r.sidecar.Wait(ctx, 30*time.Second)
+}
+
+func (r *rig) unprobe() {
+	if r.probe != nil {
+		r.probe.stop()
+		r.probe = nil
+	}
 }
 
 // events are all that may excuse a repeat.
@@ -187,6 +201,7 @@ func (r *rig) served() int {
 
 // close ends everything that still runs.
 func (r *rig) close() {
+	r.unprobe()
 	if r.sidecar != nil {
 		r.sidecar.Kill()
 	}
