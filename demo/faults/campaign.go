@@ -59,6 +59,7 @@ func cases() []caseDef {
 		{"poison", "hurt", runPoison},
 		{"401", "refused", runRefused},
 		{"outage", "outage", runOutage},
+		{"backlog", "backlog", runBacklog},
 		{"prometheus", "prometheus", runPrometheus},
 		{"deaf", "hurt", runDeaf},
 	}

@@ -31,17 +31,19 @@ func TestShortCampaign(t *testing.T) {
 		t.Fatal(err)
 	}
 	t.Logf("seed %d\n%s", opts.Seed, Table(rows, time.Since(began)))
+	missed := map[string]bool{}
 	for _, r := range Missed(rows) {
 		t.Errorf("%s: %s: %s, want %s", r.Case, r.What, r.Got, r.Want)
+		missed[r.Case] = true
 	}
-	if t.Failed() {
-		showLogs(t, opts.Dir)
+	for name := range missed {
+		showLogs(t, filepath.Join(opts.Dir, name))
 	}
 }
 
-// showLogs prints the ends of all logs, as the folder goes away with the test.
+// showLogs prints the ends of all logs of a case, as the folder goes away with the test.
 func showLogs(t *testing.T, dir string) {
-	logs, _ := filepath.Glob(filepath.Join(dir, "*", "*", "*.log"))
+	logs, _ := filepath.Glob(filepath.Join(dir, "*", "*.log"))
 	for _, file := range logs {
 		b, _ := os.ReadFile(file)
 		if n := len(b) - 2<<10; n > 0 {
