@@ -163,22 +163,18 @@ func Run(ctx context.Context, opts Options) ([]Row, error) {
 	return rows, context.Cause(ctx)
 }
 
-// grouped puts the rows that begin alike, up to a colon, beside each other: their rigs ran at
-// the same time.
+// grouped sorts rows by what they begin with, up to a colon: rigs run at the same time and end
+// in any order.
 func grouped(rows []Row) []Row {
-	first := map[string]int{}
-	group := func(r Row) int {
-		name, _, _ := strings.Cut(r.What, ":")
-		if _, ok := first[name]; !ok {
-			first[name] = len(first)
+	group := func(r Row) string {
+		name, _, ok := strings.Cut(r.What, ": ")
+		if !ok {
+			return ""
 		}
-		return first[name]
-	}
-	for _, r := range rows {
-		group(r)
+		return name
 	}
 	out := slices.Clone(rows)
-	slices.SortStableFunc(out, func(a, b Row) int { return group(a) - group(b) })
+	slices.SortStableFunc(out, func(a, b Row) int { return strings.Compare(group(a), group(b)) })
 	return out
 }
 
