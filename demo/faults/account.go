@@ -32,6 +32,7 @@ type ledger struct {
 	owed     int // of these, long enough before the end of the life that asked
 	arrived  int // of those owed, stored whole
 	starved  int // would be owed, had the sidecar been given any time before its end; not stored
+	failed   int // would be owed, had the sidecar not reported the scrape as failed: it waited too long for the body
 	bonus    int // not owed, and stored all the same
 	lost     violations
 	torn     violations // stored in part
@@ -106,6 +107,7 @@ func (l *ledger) add(target string, shape shape, log []Served, next int, b *book
 			l.torn.add("%s at %d has %d samples and no %s", target, ms, n, seriesBody)
 		}
 	}
+	reported := failedScrapes(b, target)
 	for _, s := range log {
 		l.served++
 		_, stored := whole[s.N]
@@ -114,6 +116,8 @@ func (l *ledger) add(target string, shape shape, log []Served, next int, b *book
 		case owed && stored:
 			l.owed++
 			l.arrived++
+		case owed && reported.take(s.Began):
+			l.failed++
 		case owed:
 			l.owed++
 			l.lost.add("body %d of %s, served %s before the end of life %d", s.N, target, end.at.Sub(s.Ended).Round(time.Millisecond), s.Life)

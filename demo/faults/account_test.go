@@ -75,6 +75,10 @@ func TestLedger(t *testing.T) {
 		}}, ledger{served: 3, owed: 3, arrived: 3}},
 		{"no time since the second", late, 120, [][]sample{stored(1)}, ledger{served: 3, owed: 1, arrived: 1, starved: 2}},
 		{"no time since the second, stored", late, 120, [][]sample{stored(1), stored(2)}, ledger{served: 3, owed: 1, arrived: 1, starved: 1, bonus: 1}},
+		{"one reported as failed", late, late, [][]sample{stored(1), {{key: key("t", "up", "", ""), timeMs: at(99).UnixMilli()}}, stored(3)}, ledger{served: 3, owed: 2, arrived: 2, failed: 1}},
+		{"one of two reported as failed", late, late, [][]sample{stored(1), {{key: key("t", "up", "", ""), timeMs: at(99).UnixMilli()}}}, ledger{served: 3, owed: 2, arrived: 1, failed: 1, lost: violations{n: 1}}},
+		{"failed long before", late, late, [][]sample{stored(1), {{key: key("t", "up", "", ""), timeMs: at(-5000).UnixMilli()}}, stored(3)}, ledger{served: 3, owed: 3, arrived: 2, lost: violations{n: 1}}},
+		{"another target failed", late, late, [][]sample{stored(1), {{key: key("u", "up", "", ""), timeMs: at(99).UnixMilli()}}, stored(3)}, ledger{served: 3, owed: 3, arrived: 2, lost: violations{n: 1}}},
 		{"time just long enough", late, 252, [][]sample{stored(1), stored(2)}, ledger{served: 3, owed: 3, arrived: 2, lost: violations{n: 1}}},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
@@ -89,7 +93,7 @@ func TestLedger(t *testing.T) {
 				got, want int
 			}{
 				{"served", got.served, tt.want.served}, {"owed", got.owed, tt.want.owed}, {"arrived", got.arrived, tt.want.arrived},
-				{"bonus", got.bonus, tt.want.bonus}, {"starved", got.starved, tt.want.starved}, {"lost", got.lost.n, tt.want.lost.n}, {"torn", got.torn.n, tt.want.torn.n},
+				{"bonus", got.bonus, tt.want.bonus}, {"starved", got.starved, tt.want.starved}, {"failed", got.failed, tt.want.failed}, {"lost", got.lost.n, tt.want.lost.n}, {"torn", got.torn.n, tt.want.torn.n},
 				{"twice", got.twice.n, tt.want.twice.n}, {"unknown", got.unknown.n, tt.want.unknown.n},
 			} {
 				if c.got != c.want {

@@ -112,24 +112,6 @@ func (b *book) newestOf(target, name string) int64 {
 	return newest
 }
 
-// failed is how many scrapes of targets are stored as failed.
-func (b *book) failed() int {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	n := 0
-	for _, l := range b.series {
-		if l.target == "" || l.name != "up" {
-			continue
-		}
-		for _, e := range l.at {
-			if e.bits == 0 {
-				n++
-			}
-		}
-	}
-	return n
-}
-
 // bodies is how many times campaign_body was stored for a target.
 func (b *book) bodies(target string) int {
 	b.mu.Lock()

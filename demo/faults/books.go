@@ -24,11 +24,8 @@ func (b *bench) books(name string, r *rig) *ledger {
 	l, events := account(r.targets, r.sink.book, r.ends), r.events()
 	over := unexcused(r.sink.repeats, events)
 	b.tell(name+": served", "%d bodies of %d series; %d of them more than %s before the end of a life", l.served, r.shape.series(), l.owed, margin)
-	b.starved(name, l)
+	b.leftOut(name, l)
 	b.want(l.arrived == l.owed && l.owed > 0, name+": arrived of these", fmt.Sprint(l.owed), "%d", l.arrived)
-	if n := r.sink.failed(); n > 0 {
-		b.tell(name+": scrapes that the sidecar gave up", "%d: nothing of them is stored but up 0, so that they are missing above", n)
-	}
 	if l.lost.n > 0 {
 		b.none(name+": lost", l.lost)
 		r.writeLost(l)
@@ -67,11 +64,13 @@ func (b *bench) wrong(name string, l *ledger, s *sink) {
 	b.none(name+": in part, under two times, changed, out of order, malformed", all)
 }
 
-// starved notes bodies that are left out of the books because the machine had no time for the
-// sidecar between them and the kill. Where that is more than a few, the numbers mean nothing.
-func (b *bench) starved(name string, l *ledger) {
-	if l.starved > 0 {
-		b.want(l.starved*50 <= l.served, name+": left out, as the sidecar was given no time between them and its end", "at most 2 %", "%d of %d", l.starved, l.served)
+// leftOut notes bodies that are left out of the books because the machine had no time for the
+// sidecar: between them and a kill, or while it waited for them, so that it reported the scrape
+// as failed. Where that is more than a few, the numbers mean nothing.
+func (b *bench) leftOut(name string, l *ledger) {
+	if n := l.starved + l.failed; n > 0 {
+		b.want(n*50 <= l.served, name+": left out, as the machine was too busy", "at most 2 %",
+			"%d of %d (%d: no time before the end; %d: reported as failed with up 0)", n, l.served, l.starved, l.failed)
 	}
 }
 

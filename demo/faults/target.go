@@ -32,6 +32,7 @@ type Target struct {
 	mu     sync.Mutex
 	next   int
 	log    []Served
+	asked  []time.Time // when each request came, whatever became of it
 	buf    sync.Pool
 	server *http.Server
 	done   chan struct{}
@@ -62,6 +63,7 @@ func (t *Target) serve(w http.ResponseWriter, r *http.Request) {
 	t.mu.Lock()
 	n := t.next
 	t.next++
+	t.asked = append(t.asked, began)
 	t.mu.Unlock()
 
 	b := t.buf.Get().(*[]byte)
@@ -86,6 +88,13 @@ func (t *Target) Log() []Served {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	return append([]Served(nil), t.log...)
+}
+
+// Asked returns when requests came, those included that were not served whole.
+func (t *Target) Asked() []time.Time {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	return append([]time.Time(nil), t.asked...)
 }
 
 // Count is how many bodies were served whole.

@@ -3,6 +3,7 @@ package faults
 import (
 	"math"
 	"slices"
+	"time"
 
 	"github.com/prometheus/prometheus/model/value"
 )
@@ -21,6 +22,40 @@ func bodyNumber(bits uint64) (int, bool) {
 		return 0, false
 	}
 	return int(math.Float64frombits(bits)), true
+}
+
+// failures are the times of scrapes that are stored as failed, in milliseconds.
+type failures map[int64]bool
+
+// failedScrapes are those of a target. b.mu is held.
+func failedScrapes(b *book, target string) failures {
+	out := failures{}
+	for _, ln := range b.series {
+		if ln.target != target || ln.name != "up" {
+			continue
+		}
+		for ms, e := range ln.at {
+			if e.bits == 0 {
+				out[ms] = true
+			}
+		}
+	}
+	return out
+}
+
+// failedFor is how long before its request came to the target a failed scrape may have begun.
+const failedFor = 2 * time.Second
+
+// take says whether a body that was asked for at a time is of a failed scrape, which excuses no
+// other one then.
+func (f failures) take(began time.Time) bool {
+	for ms := range f {
+		if d := began.Sub(time.UnixMilli(ms)); d > -10*time.Millisecond && d < failedFor {
+			delete(f, ms)
+			return true
+		}
+	}
+	return false
 }
 
 func sortedRepeats(in []repeat) []repeat {
