@@ -32,6 +32,8 @@ type endpoint struct {
 	message  atomic.Uint32 // what new requests are made of
 	perReq   atomic.Int64  // samples; lowered for a while when the receiver calls a request too large
 
+	gate gate // shut while the endpoint refuses everything
+
 	stop func() // ends the senders and waits for them; nil while none run; guarded by Manager.mu
 
 	mu            sync.Mutex
@@ -74,6 +76,7 @@ func (ep *endpoint) set(s *settings, m message) {
 	ep.settings.Store(s)
 	ep.perReq.Store(defaultRequestSamples)
 	ep.setMessage(m)
+	ep.gate.open()
 	ep.mu.Lock()
 	defer ep.mu.Unlock()
 	if ep.misconfigured {

@@ -120,9 +120,13 @@ func (s *sender) handle(ctx context.Context, r record) error {
 func (s *sender) deliver(ctx context.Context, r record) (answer, error) {
 	wait := backoff.Backoff{Min: s.tuning.retryMin, Max: s.tuning.retryMax}
 	for attempt := 0; ; attempt++ {
+		if err := s.gate.pass(ctx); err != nil {
+			return answer{}, err
+		}
 		a := s.post(ctx, r, attempt)
 		if a.verdict != passing && a.verdict != misconfigured {
 			s.note(a)
+			s.gate.open()
 			if attempt > 0 {
 				s.logger.Info("receiver answers again", "attempts", attempt+1)
 			}
@@ -140,7 +144,7 @@ func (s *sender) deliver(ctx context.Context, r record) (answer, error) {
 		if a.verdict == misconfigured {
 			d := max(s.tuning.misconfiguredWait+rand.N(s.tuning.misconfiguredWait/10+1), a.retryAfter)
 			s.logger.Error("endpoint refuses all requests, check its settings", "err", a.err, "url", s.shownURL(), "wait", d)
-			err = backoff.Sleep(ctx, d)
+			s.gate.shut(d)
 		} else {
 			d := max(wait.Next(), a.retryAfter)
 			s.logger.Warn("request was not delivered, trying again", "err", a.err, "reason", a.reason, "url", s.shownURL(), "wait", d)
