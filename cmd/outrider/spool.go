@@ -126,7 +126,11 @@ func registerSpoolVerify(group *kingpin.CmdClause, add func(*kingpin.CmdClause, 
 		if damaged > 0 {
 			return exitError{code: exitFailure, msg: fmt.Sprintf("outrider: damage in %d places", damaged)}
 		}
-		fmt.Fprintf(io.Out, "%d files, no damage\n", files)
+		noun := "files"
+		if files == 1 {
+			noun = "file"
+		}
+		fmt.Fprintf(io.Out, "%d %s, no damage\n", files, noun)
 		return nil
 	})
 }
