@@ -33,7 +33,7 @@ func (l *Log) Append(kind byte, timeMs int64, weight uint32, parts ...[]byte) er
 	now := time.Now()
 	l.expire(now)
 	if n > MaxRecord || segmentStart+frameSize+int64(n) > l.limits.MaxBytes {
-		l.stats.Dropped[Size].add(Amount{1, frameSize + int64(n), int64(weight)})
+		l.stats.Dropped[Size].add(f.amount())
 		l.logger.Warn("a record is larger than the spool, dropping it", "bytes", n)
 		return nil
 	}
@@ -41,7 +41,7 @@ func (l *Log) Append(kind byte, timeMs int64, weight uint32, parts ...[]byte) er
 	if l.dir == "" || l.held.len() > 0 || !l.write(f, parts, now) {
 		l.hold(f, parts)
 	}
-	l.stats.Waiting.add(Amount{1, f.size(), int64(weight)})
+	l.stats.Waiting.add(f.amount())
 	l.trimHeld()
 	signal(l.filled)
 	if l.limits.Sync > 0 && l.dir != "" || l.trouble != nil {
@@ -81,23 +81,23 @@ func (l *Log) heldReason() Reason {
 // dropHeld drops the oldest record in memory. l.mu is held, here and below.
 func (l *Log) dropHeld(why Reason) {
 	r := l.held.front()
-	a := Amount{1, r.size(), int64(r.weight)}
+	a := r.amount()
 	if !l.onDisk() { // it is the front of all
 		l.removed++
-		if l.keepPeeked() {
-			a = Amount{}
-		}
+		a.sub(l.keepPeeked(a))
 	}
 	l.held.pop()
 	l.drop(a, why)
 }
 
-// keepPeeked lets the reader keep a front that has to go, if it was given out: it waits until
+// keepPeeked lets the reader keep what has to go at the front, if it is in hand: it waits until
 // Advance, but is in the log no more.
-func (l *Log) keepPeeked() bool {
-	keep := l.peeked && !l.loose
-	l.loose = l.loose || keep
-	return keep
+func (l *Log) keepPeeked(a Amount) (kept Amount) {
+	if !l.peeked || l.lost.Records == l.out.Records {
+		return Amount{}
+	}
+	l.lost.add(a)
+	return a
 }
 
 func (l *Log) drop(a Amount, why Reason) {
@@ -125,9 +125,7 @@ func (l *Log) dropSegment(why Reason) {
 	s := l.segments[0]
 	if a := s.left; a.Records > 0 {
 		l.removed += uint64(a.Records)
-		if l.keepPeeked() {
-			a.sub(l.out)
-		}
+		a.sub(l.keepPeeked(l.out)) // all that is in hand is of one segment
 		l.drop(a, why)
 	}
 	// The reader may have it open, and would keep its space; what it reads then is no record,
@@ -250,7 +248,7 @@ func (l *Log) writeOnce(f frame, parts [][]byte) error {
 	}
 	s.size += f.size()
 	s.newest = max(s.newest, f.timeMs)
-	s.left.add(Amount{1, f.size(), int64(f.weight)})
+	s.left.add(f.amount())
 	l.stats.DiskBytes += f.size()
 	if l.limits.Sync == SyncAlways {
 		l.syncOne(s)

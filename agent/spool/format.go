@@ -70,6 +70,8 @@ type frame struct {
 // size is what the record takes in a segment.
 func (f frame) size() int64 { return frameSize + int64(f.length) }
 
+func (f frame) amount() Amount { return Amount{1, f.size(), int64(f.weight)} }
+
 // append appends the header; salt is the sum with which checksums begin.
 func (f frame) append(dst []byte, salt uint32) []byte {
 	start := len(dst)

@@ -145,7 +145,7 @@ func (l *Log) takeStock(f *os.File, id uint64, start int64, last bool) (*segment
 		if s.left.Records == 0 {
 			s.start, s.oldest = at, fr.timeMs
 		}
-		s.left.add(Amount{1, fr.size(), int64(fr.weight)})
+		s.left.add(fr.amount())
 		s.newest = max(s.newest, fr.timeMs)
 		if last {
 			frames = append(frames, found{fr, at})
@@ -160,7 +160,7 @@ func (l *Log) takeStock(f *os.File, id uint64, start int64, last bool) (*segment
 		} else if ok {
 			break
 		}
-		s.left.sub(Amount{1, fr.size(), int64(fr.weight)})
+		s.left.sub(fr.amount())
 		off = fr.at
 	}
 	if off < size && last {

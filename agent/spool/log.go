@@ -143,8 +143,9 @@ type Log struct {
 	held       memory
 	removed    uint64 // how many records have left at the front: the number of the front
 	peeked     bool   // the front was given out by Peek
-	out        Amount // what was given out
-	loose      bool   // it was given out and its place is gone: only the reader still has it
+	out        Amount // what the reader has in hand: the front, and what Include has added
+	first      Amount // the front of it
+	lost       Amount // of it, what has lost its place: only the reader still has it
 	stats      Stats
 	head       []byte // a header with what goes in one write with it
 	retryAt    time.Time
@@ -258,9 +259,7 @@ func (l *Log) Close() error {
 	for l.held.len() > 0 {
 		l.dropHeld(l.heldReason())
 	}
-	if l.loose {
-		l.drop(l.out, Size)
-	}
+	l.drop(l.lost, Size)
 	if l.limits.Sync != SyncNever {
 		l.syncAll()
 		if err := l.disk.sync(l.cursor.f); err != nil {

@@ -21,10 +21,15 @@ func (m *memory) len() int { return len(m.records) - m.head }
 
 // front returns the oldest record, or nil.
 func (m *memory) front() *heldRecord {
-	if m.head == len(m.records) {
+	return m.at(0)
+}
+
+// at returns the record so many behind the oldest, or nil.
+func (m *memory) at(n int) *heldRecord {
+	if n >= m.len() {
 		return nil
 	}
-	return &m.records[m.head]
+	return &m.records[m.head+n]
 }
 
 // push appends a copy.

@@ -8,7 +8,7 @@ import (
 	"time"
 )
 
-// Record is what Peek returns. Its payload is valid until Advance or the next Peek.
+// Record is what Peek returns. Its payload is valid until Advance.
 type Record struct {
 	Kind    byte
 	TimeMs  int64 // when it was queued, milliseconds since the epoch
@@ -23,8 +23,11 @@ type reader struct {
 	scan *scanner
 	buf  []byte
 
-	given Record // the front that was given out
-	end   int64  // where it ends in its segment; 0: it was held in memory
+	given    Record // the front that was given out
+	firstEnd int64  // where it ends in its segment; 0: it was held in memory
+	end      int64  // where all that is in hand ends
+
+	more more
 }
 
 // Peek waits for a record and returns the one at the front, which stays there until Advance
@@ -165,8 +168,9 @@ func (l *Log) found(number, id uint64, f frame, end int64) bool {
 
 // give takes note of what is given out.
 func (l *Log) give(f frame, payload []byte, end int64) {
-	l.peeked, l.out = true, Amount{1, f.size(), int64(f.weight)}
-	l.reader.given, l.reader.end = Record{f.kind, f.timeMs, f.weight, payload}, end
+	l.peeked, l.out, l.first = true, f.amount(), f.amount()
+	l.reader.given = Record{f.kind, f.timeMs, f.weight, payload}
+	l.reader.end, l.reader.firstEnd = end, end
 }
 
 // leave passes over the front of a segment.
@@ -174,9 +178,8 @@ func (l *Log) leave(number, id uint64, f frame, end int64, why Reason) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	if s := l.front(number, id); s != nil {
-		a := Amount{1, f.size(), int64(f.weight)}
-		l.stats.Dropped[why].add(a)
-		l.pass(s, a, end)
+		l.stats.Dropped[why].add(f.amount())
+		l.pass(s, f.amount(), end)
 	}
 }
 
@@ -205,7 +208,8 @@ func (l *Log) giveUp(number, id uint64, why error) {
 	l.wakeDrained()
 }
 
-// Advance takes away the record that the last Peek returned: it is dealt with.
+// Advance takes away the record that the last Peek returned, and those that Include has added
+// to it: they are dealt with.
 func (l *Log) Advance() {
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -231,12 +235,15 @@ func (l *Log) advance() {
 	if cap(rd.buf) > keptBuffer {
 		rd.buf = nil
 	}
-	rd.given = Record{}
-	loose := l.loose
-	l.peeked, l.loose = false, false
+	if cap(rd.more.buf) > keptBuffer {
+		rd.more.buf = nil
+	}
+	rd.given, rd.more.amount = Record{}, Amount{}
+	lost := l.lost.Records
+	l.peeked, l.lost = false, Amount{}
 	i := l.frontSegment()
 	switch {
-	case loose:
+	case lost == l.out.Records:
 		l.stats.Waiting.sub(l.out)
 		l.wakeDrained()
 	case i >= 0:
@@ -249,16 +256,18 @@ func (l *Log) advance() {
 			rd.close() // it is deleted, and only now its space is free
 		}
 	default:
-		l.removed++
+		for ; lost < l.out.Records; lost++ {
+			l.removed++
+			l.held.recycle()
+		}
 		l.stats.Waiting.sub(l.out)
-		l.held.recycle()
 		l.wakeDrained()
 	}
 }
 
-// pass moves the front of a segment, and with it the cursor, behind a record.
+// pass moves the front of a segment, and with it the cursor, behind records.
 func (l *Log) pass(s *segment, a Amount, end int64) {
-	l.removed++
+	l.removed += uint64(a.Records)
 	l.stats.Waiting.sub(a)
 	s.left.sub(a)
 	s.start = end
