@@ -35,10 +35,11 @@ type queue struct {
 	heads sync.Mutex // for head
 	head  []byte
 
-	mu    sync.Mutex
-	parts []record // of the front; empty before Peek
-	from  *ledger  // where the front is
-	whole int      // samples of the front, as the log knows it
+	mu     sync.Mutex
+	parts  []record // of the front; empty before Peek
+	from   *ledger  // where the front is
+	whole  int      // samples of the front, as the log knows it
+	intact bool     // parts is the front as it is in the log
 }
 
 // ledger is a log with what of its books was taken over.
@@ -119,10 +120,35 @@ func (q *queue) Peek(ctx context.Context) (record, error) {
 			continue
 		}
 		q.mu.Lock()
-		q.parts, q.from, q.whole = append(q.parts[:0], r), from, r.counts.samples()
+		q.parts, q.from, q.whole, q.intact = append(q.parts[:0], r), from, r.counts.samples(), true
 		q.mu.Unlock()
 	}
 }
+
+// Intact says whether Peek returns a record as it is in the log, and no part of one.
+func (q *queue) Intact() bool {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	return q.intact
+}
+
+// PeekMore returns the record behind those in hand, which are the front and what Include has
+// added. The front must be intact. The data is valid until the next PeekMore.
+func (q *queue) PeekMore() (record, bool) {
+	raw, ok := q.from.PeekMore()
+	if !ok {
+		return record{}, false
+	}
+	r, err := readRecord(raw)
+	return r, err == nil
+}
+
+// Include takes the record that PeekMore returned in hand: the next Replace takes all away, with
+// nothing in their place. It is false when the record is gone.
+func (q *queue) Include() bool { return q.from.Include() }
+
+// Narrow leaves only the front in hand.
+func (q *queue) Narrow() { q.from.Narrow() }
 
 // next waits for a record in the logs.
 func (q *queue) next(ctx context.Context) (*ledger, spool.Record, error) {
@@ -166,9 +192,10 @@ func (q *queue) Replace(with ...record) {
 		q.parts = slices.Delete(q.parts, 0, 1)
 	case len(with) == 0:
 		q.parts[0] = record{}
-		q.parts, q.whole = q.parts[:0], 0
+		q.parts, q.whole, q.intact = q.parts[:0], 0, false
 		q.from.Advance()
 	default:
+		q.intact = false
 		for i := range with {
 			with[i].target = q.parts[0].target
 		}

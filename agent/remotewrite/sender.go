@@ -28,8 +28,9 @@ func defaultTuning() tuning {
 }
 
 // sender delivers the records of one lane, one request in flight, in their order. It does
-// with each what the answer asks for. Only the record at the front of the queue is ever
-// changed, and always before the next step, so that a sender that is stopped at any moment
+// with each what the answer asks for. Records of 1.0 that wait together are joined to one
+// request, as long as it is accepted. Only the record at the front of the queue is ever changed,
+// and always before the next step, so that a sender that is stopped at any moment
 // leaves a queue from which another can go on.
 type sender struct {
 	*endpoint
@@ -39,6 +40,8 @@ type sender struct {
 	tuning tuning
 
 	pace      pace
+	batch     batch
+	joining   joining
 	suspects  suspects
 	collected collection
 	refused   ageLimit
@@ -89,6 +92,9 @@ func (s *sender) handle(ctx context.Context, r record) error {
 	if s.expireKnown(r) || s.setApart(r) {
 		return nil
 	}
+	if all, ok := s.join(r); ok {
+		return s.handleJoined(ctx, all)
+	}
 	a, err := s.deliver(ctx, r)
 	if err != nil {
 		return err
@@ -98,6 +104,7 @@ func (s *sender) handle(ctx context.Context, r record) error {
 		s.settle(r, a)
 		s.absolve(r)
 		s.enlarge()
+		s.joining.delivered(1)
 		s.replace()
 	case notUnderstood:
 		// Translated when it is looked at again.
@@ -211,18 +218,24 @@ func (s *sender) split(r record, a answer) {
 		s.corrupt(r, err)
 		return
 	}
-	s.resized = time.Now()
 	if len(all) == 1 {
+		s.resized = time.Now()
 		s.isolate(all, r, a.err)
 		s.replace()
 		return
 	}
+	s.shrink(r, a)
+	mid := len(all) / 2
+	s.replace(encodeSeries(all[:mid], r.message, r.queued), encodeSeries(all[mid:], r.message, r.queued))
+}
+
+// shrink makes requests smaller from now on than one that was too large.
+func (s *sender) shrink(r record, a answer) {
+	s.resized = time.Now()
 	if n := int64(max(minRequestSamples, r.counts.samples()/2)); n < s.perReq.Load() {
 		s.perReq.Store(n)
 		s.logger.Warn("receiver finds a request too large, sending smaller ones from now on", "err", a.err, "samples", n)
 	}
-	mid := len(all) / 2
-	s.replace(encodeSeries(all[:mid], r.message, r.queued), encodeSeries(all[mid:], r.message, r.queued))
 }
 
 // enlargeAfter is how long a receiver must not have called a request too large for them to

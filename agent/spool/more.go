@@ -10,6 +10,8 @@ type more struct {
 	number uint64 // of the front when it was read
 }
 
+const keptMore = 256 << 10 // a larger buffer is not kept while the front goes alone
+
 // PeekMore returns the record behind those that are in hand: the front that Peek returned, and
 // what Include has added since. Its payload is valid until the next PeekMore or Advance. It
 // waits for nothing; ok is false when there is none, and also when that one is in another file,

@@ -235,7 +235,7 @@ func (l *Log) advance() {
 	if cap(rd.buf) > keptBuffer {
 		rd.buf = nil
 	}
-	if cap(rd.more.buf) > keptBuffer {
+	if l.out.Records == 1 && cap(rd.more.buf) > keptMore {
 		rd.more.buf = nil
 	}
 	rd.given, rd.more.amount = Record{}, Amount{}
