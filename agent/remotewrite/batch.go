@@ -127,7 +127,7 @@ func (s *sender) join(front record) (all record, ok bool) {
 func (s *sender) handleJoined(ctx context.Context, all record) error {
 	a, err := s.deliver(ctx, all)
 	if err != nil {
-		s.queue.Narrow()
+		s.takeApart()
 		return err
 	}
 	if a.verdict == delivered {
@@ -142,6 +142,12 @@ func (s *sender) handleJoined(ctx context.Context, all record) error {
 	}
 	s.logger.Debug("receiver refuses requests that were joined, sending them one by one", "err", a.err, "requests", s.batch.n)
 	s.joining.refused(s.batch.n)
-	s.queue.Narrow()
+	s.takeApart()
 	return nil
+}
+
+// takeApart leaves only the record at the front in hand.
+func (s *sender) takeApart() {
+	s.queue.Narrow()
+	s.account() // there may have been no room for the others
 }

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"math/rand/v2"
 	"os"
+	"sync"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -13,6 +14,7 @@ import (
 	"github.com/klauspost/compress/snappy"
 	"github.com/prometheus/prometheus/model/labels"
 
+	"outrider/agent/spool"
 	"outrider/telemetry"
 )
 
@@ -251,11 +253,11 @@ func TestJoinedIsRetriedIdentically(t *testing.T) {
 }
 
 func TestPoisonInAJoinedRequest(t *testing.T) {
-	const n = 40
+	const n, series = 40, 200
 	for _, at := range []int{0, 7, 14, 15, 20, 30, 39} { // of requests of 1, 2, 4, ... records
 		synctest.Test(t, func(t *testing.T) {
-			start, bad, refused := nowMs(), seriesSet(1000).At(123).String(), 0
-			r, rc := backlog(t, Options{QuarantineDir: t.TempDir()}, config("http://example.org/write", MessageV1), n, 1000, func(_ int, req request) reply {
+			start, bad, refused := nowMs(), seriesSet(series).At(123).String(), 0
+			r, rc := backlog(t, Options{QuarantineDir: t.TempDir()}, config("http://example.org/write", MessageV1), n, series, func(_ int, req request) reply {
 				for _, s := range req.series {
 					if s.Labels == bad && s.Floats[0].TimeMs == start+int64(at)*1000 {
 						refused++
@@ -267,9 +269,9 @@ func TestPoisonInAJoinedRequest(t *testing.T) {
 			stop := r.start()
 			r.flush()
 			r.want("samples_quarantined_total", 1)
-			r.want("samples_delivered_total", n*1000-1)
+			r.want("samples_delivered_total", n*series-1)
 			r.want("bisections_total", 1)
-			inOrder(t, rc, n*1000-1)
+			inOrder(t, rc, n*series-1)
 			// One by one it would have been n, and those that look for the series.
 			if got := rc.count(); refused > 2+10 || got > n+maxBisect {
 				t.Errorf("at %d: %d requests, %d of them refused", at, got, refused)
@@ -367,5 +369,85 @@ func TestKilledInAJoinedRequest(t *testing.T) {
 				t.Errorf("killed at %d: %d samples arrived twice, the request had %d", at, repeated, 10*(1<<at))
 			}
 		}
+	}
+}
+
+// The books balance when requests are joined, refused and taken apart, while the spool drops
+// what it has no room for, and across restarts.
+func TestBooksOfJoinedRequests(t *testing.T) {
+	joined, refused, lost := 0, 0, 0.0
+	for seed := range uint64(4) {
+		synctest.Test(t, func(t *testing.T) {
+			rnd := rand.New(rand.NewPCG(seed, 9))
+			dice := rand.New(rand.NewPCG(seed, 10))
+			var mu sync.Mutex
+			down := 0
+			rc := &receiver{t: t}
+			rc.script = func(_ int, req request) reply {
+				mu.Lock()
+				defer mu.Unlock()
+				several := false
+				for _, s := range req.series {
+					several = several || s.Labels == req.series[0].Labels && s.Floats[0].TimeMs != req.series[0].Floats[0].TimeMs
+				}
+				if down > 0 {
+					down--
+					return reply{status: 503}
+				}
+				rep := reply{status: 204}
+				switch n := dice.IntN(200); {
+				case n < 10:
+					down = dice.IntN(40)
+				case n < 20:
+					rep = reply{status: 413}
+				case n < 30:
+					rep = reply{status: 400, body: "too old sample"}
+				case n < 31:
+					rep = reply{status: 400, body: "bad series"}
+				}
+				if several && rep.status == 204 {
+					joined++
+				} else if several {
+					refused++
+				}
+				return rep
+			}
+			dirs := []string{t.TempDir(), ""}
+			quarantine := t.TempDir()
+			for run := range 4 {
+				r := newRig(t, Options{SpoolDir: dirs[run%2], QuarantineDir: quarantine, QueueBytes: 30_000})
+				r.tuning = defaultTuning()
+				r.through(directly(rc))
+				cfg := config("http://example.org/write", MessageV1)
+				cfg.Spool = spool.Config{MaxBytes: 30_000, Fsync: spool.Fsync(spool.SyncNever)}
+				apply := func() {
+					cfg := *cfg
+					cfg.Shards = 1 + rnd.IntN(2)
+					cfg.Order = []string{InOrder, FreshFirst}[rnd.IntN(2)]
+					r.apply(&cfg)
+					synctest.Wait()
+					r.books()
+				}
+				apply()
+				stop := r.start()
+				for range 100 {
+					now := nowMs()
+					for i := range int64(5) {
+						r.append(scrapeOf(target(fmt.Sprint("t", i)), roundSet(i, 10+rnd.IntN(100)), now))
+					}
+					time.Sleep(time.Duration(rnd.IntN(120)) * time.Second)
+					if rnd.IntN(10) == 0 {
+						apply()
+					}
+				}
+				stop()
+				r.books()
+				lost += r.sum("samples_dropped_total", "reason", "queue_full")
+				r.closed()
+			}
+		})
+	}
+	if joined < 50 || refused == 0 || lost == 0 {
+		t.Errorf("the test is too weak: %d requests of several were taken, %d refused, %v samples dropped", joined, refused, lost)
 	}
 }

@@ -2,8 +2,13 @@ package remotewrite
 
 import (
 	"fmt"
+	"io"
 	"math/rand/v2"
+	"net/http"
+	"net/http/httptest"
+	"sync/atomic"
 	"testing"
+	"time"
 
 	"github.com/prometheus/common/model"
 	"github.com/prometheus/prometheus/model/labels"
@@ -220,5 +225,39 @@ func BenchmarkMove(b *testing.B) {
 		if err := r.Close(); err != nil {
 			b.Fatal(err)
 		}
+	}
+}
+
+// BenchmarkBacklog delivers an hour of scrapes of 100 series that wait on disk, to a receiver that
+// takes some time to answer.
+func BenchmarkBacklog(b *testing.B) {
+	for _, takes := range []time.Duration{0, 5 * time.Millisecond} {
+		b.Run(takes.String(), func(b *testing.B) {
+			var requests atomic.Int64
+			srv := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, req *http.Request) {
+				requests.Add(1)
+				_, _ = io.Copy(io.Discard, req.Body)
+				time.Sleep(takes)
+				w.WriteHeader(http.StatusNoContent)
+			}))
+			defer srv.Close()
+			set, tgt := seriesSet(100), target("a:1")
+			for b.Loop() {
+				b.StopTimer()
+				r := newRig(b, Options{SpoolDir: b.TempDir()})
+				r.apply(config(srv.URL, MessageV1))
+				for i := range int64(3600) {
+					r.append(scrapeOf(tgt, set, t0+i*1000))
+				}
+				b.StartTimer()
+				stop := r.start()
+				r.flush()
+				b.StopTimer()
+				stop()
+				r.closed()
+				b.StartTimer()
+			}
+			b.ReportMetric(float64(requests.Load())/float64(b.N), "requests")
+		})
 	}
 }
