@@ -451,3 +451,82 @@ func TestBooksOfJoinedRequests(t *testing.T) {
 		t.Errorf("the test is too weak: %d requests of several were taken, %d refused, %v samples dropped", joined, refused, lost)
 	}
 }
+
+// What is known to be refused goes by the side of others that wait, and is not asked for again.
+func TestWhatIsKnownToBeRefusedIsNotJoined(t *testing.T) {
+	for name, c := range map[string]struct {
+		refuse  func(int, request) reply
+		other   telemetry.Sample
+		refused int // requests
+	}{
+		"poison": {poisoned("bad"), telemetry.Sample{Labels: labels.FromStrings("__name__", "bad", "a", "b")}, 2},
+		"age":    {aged(time.Hour, 400), telemetry.Sample{TimeMs: -7_200_000}, 1},
+	} {
+		synctest.Test(t, func(t *testing.T) {
+			refused := 0
+			r, rc := patient(t, Options{QuarantineDir: t.TempDir()}, func(n int, req request) reply {
+				rep := c.refuse(n, req)
+				if rep.status != 204 {
+					refused++
+				}
+				return rep
+			})
+			r.apply(config("http://example.org/write", MessageV1))
+			for i := range int64(18) {
+				s := scrapeOf(target("a:1"), roundSet(1, 10), nowMs())
+				if i%3 == 0 {
+					s = scrapeOf(target("b:1"), roundSet(2, 10), nowMs())
+					own := c.other
+					if own.TimeMs < 0 {
+						own.TimeMs -= 2000 * i
+						own.Labels = labels.FromStrings("__name__", fmt.Sprint("old", i))
+					}
+					own.TimeMs += s.TimeMs
+					s.Rest = append(s.Rest, own)
+				}
+				r.append(s)
+				time.Sleep(time.Second)
+			}
+			stop := r.start()
+			r.flush()
+			stop()
+			inOrder(t, rc, 180)
+			if refused > c.refused {
+				t.Errorf("%s: %d requests were refused, want %d", name, refused, c.refused)
+			}
+			r.books()
+		})
+	}
+}
+
+// A stop leaves the books in order when there was no more room for what was in hand.
+func TestStopWithoutRoomForWhatIsInHand(t *testing.T) {
+	for _, dir := range []string{"", t.TempDir()} {
+		synctest.Test(t, func(t *testing.T) {
+			cfg := config("http://example.org/write", MessageV1)
+			cfg.Spool = spool.Config{MaxBytes: 30_000, Fsync: spool.Fsync(spool.SyncNever)}
+			o := Options{SpoolDir: dir, QueueBytes: 30_000}
+			r, rc := backlog(t, o, cfg, 15, 50, func(n int, _ request) reply {
+				if n < 3 {
+					return reply{status: 204}
+				}
+				return reply{status: 503}
+			})
+			stop := r.start()
+			synctest.Wait()
+			inHand := rc.requests[3].samples()
+			if inHand < 100 {
+				t.Fatalf("%d samples are in hand", inHand)
+			}
+			for range 100 {
+				r.append(scrapeOf(target("a:1"), seriesSet(50), nowMs()))
+				time.Sleep(time.Second)
+			}
+			before := r.sum("samples_dropped_total", "reason", "queue_full")
+			stop()
+			r.want("samples_dropped_total", before+float64(inHand-50), "reason", "queue_full")
+			r.books()
+			r.closed()
+		})
+	}
+}

@@ -127,6 +127,29 @@ func TestDropOfSeveralInHand(t *testing.T) {
 	}
 }
 
+// What is gone between PeekMore and Include is not taken in hand.
+func TestMoreIsGone(t *testing.T) {
+	for _, dir := range []string{"", t.TempDir()} {
+		r := openRig(t, Options{Dir: dir}, realDisk())
+		for n := range 3 {
+			r.put(n, 1000)
+		}
+		r.look()
+		if _, ok := r.PeekMore(); !ok {
+			t.Fatal("no more")
+		}
+		r.Free(3000, Size)
+		if r.Include() {
+			t.Error("a record that is gone is in hand")
+		}
+		r.Advance()
+		r.wantDropped(Size, 2, 1+2)
+		if w := r.Stats().Waiting; w != (Amount{}) {
+			t.Errorf("waiting %+v", w)
+		}
+	}
+}
+
 // A stop while several are in hand repeats all of them; Advance takes all away for good.
 func TestSeveralInHandAtAStop(t *testing.T) {
 	dir := t.TempDir()
