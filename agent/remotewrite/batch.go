@@ -12,34 +12,38 @@ import (
 // distance. So blocks one behind another, with the sum of their lengths in front, are messages
 // one behind another.
 type batch struct {
-	buf  []byte // reused
-	size int    // uncompressed
-	n    int    // records
-	all  record // their counts and times
+	buf     []byte   // reused
+	size    int      // uncompressed
+	n       int      // records
+	all     record   // their counts and times
+	targets []uint64 // of the records
 }
 
 const (
-	maxBatch  = 1000      // records
+	maxBatch  = 100       // records
 	keptBatch = 256 << 10 // a larger buffer is not kept while nothing is joined
 
 	lengthRoom = binary.MaxVarintLen32 // for the length, which is known at the end
 )
 
 func (b *batch) begin() {
-	b.buf, b.size, b.n, b.all = b.buf[:0], 0, 0, record{}
+	b.buf, b.size, b.n, b.all, b.targets = b.buf[:0], 0, 0, record{}, b.targets[:0]
 }
 
-// fits says whether a record can be joined to those that are there.
+// fits says whether a record can be joined to those that are there. No target is in a request
+// twice: when nobody knows whether that was stored, all of it is sent again, and a receiver that
+// takes nothing out of order has to find no sample in it older than the newest of its series.
 func (b *batch) fits(r record, lim limits) bool {
 	size, n := binary.Uvarint(r.data)
 	return r.message == v1 && n > 0 && size <= uint64(lim.bytes) && b.size+int(size) <= lim.bytes &&
-		b.all.counts.samples()+r.counts.samples() <= lim.samples
+		b.all.counts.samples()+r.counts.samples() <= lim.samples && !slices.Contains(b.targets, r.target)
 }
 
 // count takes note of a record that fits.
 func (b *batch) count(r record) {
 	size, _ := binary.Uvarint(r.data)
 	b.size += int(size)
+	b.targets = append(b.targets, r.target)
 	if b.n++; b.n == 1 {
 		b.all = r
 		return

@@ -94,6 +94,8 @@ func TestJoinedBodies(t *testing.T) {
 func TestBatchFits(t *testing.T) {
 	r := encodeSeries([]series{{labels: []label{{"a", "b"}}, floats: []float{{1, 1}, {2, 2}}}}, v1, time.Time{})
 	size, _ := snappy.DecodedLen(r.data)
+	same := r
+	same.target = 1
 	second := r
 	second.message = v2
 	empty := r
@@ -106,6 +108,7 @@ func TestBatchFits(t *testing.T) {
 		"just":          {r, limits{4, 2 * size}, true},
 		"samples":       {r, limits{3, 2 * size}, false},
 		"bytes":         {r, limits{4, 2*size - 1}, false},
+		"target twice":  {same, allowAll, false},
 		"message":       {second, allowAll, false},
 		"without data":  {empty, allowAll, false},
 		"claims a lot":  {record{message: v1, data: bytes.Repeat([]byte{0xff}, 9)}, allowAll, false},
@@ -113,20 +116,22 @@ func TestBatchFits(t *testing.T) {
 	} {
 		var b batch
 		b.begin()
-		b.count(r)
+		first := r
+		first.target = 1
+		b.count(first)
 		if got := b.fits(c.r, c.lim); got != c.want {
 			t.Errorf("%s: %v", name, got)
 		}
 	}
 }
 
-// backlog is a rig in a bubble with n scrapes of a target that wait, of so many series and a
-// second apart. The receiver is that of rc.
+// backlog is a rig in a bubble with n scrapes that wait, each of another target, of so many
+// series and a second apart. The receiver is that of rc.
 func backlog(t *testing.T, o Options, cfg *Config, n, series int, script func(int, request) reply) (*rig, *receiver) {
 	r, rc := patient(t, o, script)
 	r.apply(cfg)
-	for range n {
-		r.append(scrapeOf(target("a:1"), seriesSet(series), nowMs()))
+	for i := range n {
+		r.append(scrapeOf(target(fmt.Sprint("t", i)), seriesSet(series), nowMs()))
 		time.Sleep(time.Second)
 	}
 	return r, rc
@@ -228,7 +233,7 @@ func TestJoinedIsRetriedIdentically(t *testing.T) {
 		var r *rig
 		r, rc := backlog(t, Options{}, config("http://example.org/write", MessageV1), 15, 10, func(n int, _ request) reply {
 			if n >= 2 && n < 5 {
-				r.append(scrapeOf(target("a:1"), seriesSet(10), nowMs()+int64(n)))
+				r.append(scrapeOf(target(fmt.Sprint("u", n)), seriesSet(10), nowMs()+int64(n)))
 				return reply{status: []int{503, 429, 500}[n-2]}
 			}
 			return reply{status: 204}

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"math/rand/v2"
 	"os"
+	"strings"
 	"sync"
 	"testing"
 	"testing/synctest"
@@ -28,7 +29,7 @@ func TestKilledInAJoinedRequest(t *testing.T) {
 		r := newRig(t, Options{SpoolDir: dir})
 		r.apply(cfg)
 		for i := range int64(63) {
-			r.append(scrapeOf(target("a:1"), seriesSet(10), t0+i*1000))
+			r.append(scrapeOf(target(fmt.Sprint("t", i)), seriesSet(10), t0+i*1000))
 		}
 		stop := r.start()
 		<-under
@@ -86,10 +87,13 @@ func TestBooksOfJoinedRequests(t *testing.T) {
 			rc.script = func(_ int, req request) reply {
 				mu.Lock()
 				defer mu.Unlock()
-				several := false
+				targets := 0 // each has a series m0
 				for _, s := range req.series {
-					several = several || s.Labels == req.series[0].Labels && s.Floats[0].TimeMs != req.series[0].Floats[0].TimeMs
+					if strings.Contains(s.Labels, `"m0"`) {
+						targets++
+					}
 				}
+				several := targets > 1
 				if down > 0 {
 					down--
 					return reply{status: 503}
