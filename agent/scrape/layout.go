@@ -115,24 +115,31 @@ func (f format) content(body []byte) (content []byte, ok bool) {
 func (f format) parser(part []byte, typ model.MetricType, buf *[]byte) (p textparse.Parser, skip, base int) {
 	b := (*buf)[:0]
 	if typ != "" {
-		b = append(b, "# TYPE x "...)
-		if typ == model.MetricTypeUnknown && f == formatText {
-			typ = "untyped"
-		}
-		b = append(b, typ...)
-		b = append(b, '\n')
+		b = f.appendType(b, typ)
 		skip = 1
 	}
 	base = len(b)
-	b = append(b, part...)
-	if f == formatOpenMetrics {
-		b = append(b, endMark+"\n"...)
+	*buf, p = f.parse(append(b, part...))
+	return p, skip, base
+}
+
+// appendType appends a line that declares a type.
+func (f format) appendType(b []byte, typ model.MetricType) []byte {
+	if typ == model.MetricTypeUnknown && f == formatText {
+		typ = "untyped"
 	}
-	*buf = b
+	b = append(b, "# TYPE x "...)
+	b = append(b, typ...)
+	return append(b, '\n')
+}
+
+// parse has a parser read text, which it may extend, to its end.
+func (f format) parse(text []byte) ([]byte, textparse.Parser) {
 	if f == formatOpenMetrics {
-		return textparse.NewOpenMetricsParser(b, nil), skip, base
+		text = append(text, endMark+"\n"...)
+		return text, textparse.NewOpenMetricsParser(text, nil)
 	}
-	return textparse.NewPromParser(b, nil, false), skip, base
+	return text, textparse.NewPromParser(text, nil, false)
 }
 
 // start is where unit u begins; for u = len(units), where what follows the last one does.

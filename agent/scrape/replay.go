@@ -25,6 +25,7 @@ func (st *state) replay(timeMs int64) (tally, error) {
 	var t tally
 	st.next.reset(l.contentType, l.format)
 	rec := recording{to: &st.next, body: sc.body}
+	sc.joint.begin(l, sc.body, sc.edits)
 	u := 0
 	for _, e := range sc.edits {
 		st.repeat(&rec, u, e.unit, false, timeMs, &t)
@@ -40,18 +41,6 @@ func (st *state) replay(timeMs int64) (tally, error) {
 	}
 	st.draft.recorded = rec.to != nil && rec.to.worthwhile()
 	return t, st.checkSampleLimit(&t)
-}
-
-// readEdit has the parser read what an edit says.
-func (st *state) readEdit(rec *recording, e edit, timeMs int64, t *tally) error {
-	part := st.scanner.body[e.from:e.to]
-	if len(part) == 0 {
-		return nil
-	}
-	before := st.layout.before(e.unit)
-	p, skip, base := st.layout.format.parser(part, before.typ, &st.scanner.part)
-	rec.start(st.scanner.part, e.from-base)
-	return st.read(p, skip, before, rec, timeMs, t)
 }
 
 // repeat adds to the draft what the units [from, to) of the layout mean; with tail they are the

@@ -3,12 +3,9 @@ package scrape
 import (
 	"bytes"
 	"encoding/binary"
-	"errors"
-	"io"
 	"math/bits"
 
 	"github.com/cespare/xxhash/v2"
-	"github.com/prometheus/prometheus/model/textparse"
 )
 
 // edit says that part of a body is to be read by the parser: body[from:to] stands in place of
@@ -16,6 +13,8 @@ import (
 type edit struct {
 	unit, skip int
 	from, to   int
+	lines      int // all plain, so many of them; -1: there are others
+	at         int // of plain lines: where joint.text has them
 }
 
 // scanner compares a body with a layout. Its slices are used again by the next scan.
@@ -29,7 +28,8 @@ type scanner struct {
 	index unitIndex // of the layout; empty until it is needed
 	lines []int     // scratch of resync
 	part  []byte    // scratch for the parser
-	spent int       // bytes in edits
+	joint joint
+	spent int // bytes in edits
 }
 
 // scan finds what of the body is as in the layout and writes the values that are not to
@@ -270,90 +270,6 @@ func (x *unitIndex) find(l *layout, key []byte) int {
 		}
 	}
 	return -1
-}
-
-// checkEdits has the parser read what it is to read, without consequences. It is false if
-// that fails, or leads to something that lines beside it depend on: then the parser has to
-// read the whole body, and say what is wrong if anything is.
-func (st *state) checkEdits() bool {
-	sc, l := &st.scanner, st.layout
-	if len(sc.edits) == 0 {
-		return true
-	}
-	if l.duplicates > 0 {
-		return false // which of them is the first may be another
-	}
-	if st.rules.sampleLimit > 0 {
-		lines := 0
-		for _, e := range sc.edits {
-			lines += bytes.Count(sc.body[e.from:e.to], []byte("\n"))
-		}
-		if len(l.units)+lines > st.rules.sampleLimit {
-			return false
-		}
-	}
-	for _, e := range sc.edits {
-		after, ok := st.checkPart(sc.body[e.from:e.to], l.before(e.unit))
-		if !ok {
-			return false
-		}
-		if l.speaksOfSeveral(e) {
-			return false // which of them a statement is about depends on those before it
-		}
-		if !l.follows(e.unit+e.skip, after) {
-			return false
-		}
-	}
-	return true
-}
-
-// unknownFamily stands for any family that is not known yet.
-var unknownFamily = new(family)
-
-// checkPart reads a part of a body. Its lines must not say anything new of families that are
-// known: that may concern other lines.
-func (st *state) checkPart(part []byte, before spoke) (after spoke, ok bool) {
-	after = before
-	if bytes.IndexByte(part, 0) >= 0 {
-		return after, false // the parser takes it for the end
-	}
-	if len(part) == 0 {
-		return after, true
-	}
-	p, skip, _ := st.layout.format.parser(part, before.typ, &st.scanner.part)
-	for {
-		entry, err := p.Next()
-		if err != nil {
-			return after, errors.Is(err, io.EOF)
-		}
-		if skip > 0 {
-			skip--
-			continue
-		}
-		var name []byte
-		var says statement
-		switch entry {
-		case textparse.EntryType:
-			says.what = saidType
-			name, says.typ = p.Type()
-			after.typ = says.typ
-		case textparse.EntryHelp:
-			says.what = saidHelp
-			name, says.text = p.Help()
-		case textparse.EntryUnit:
-			says.what = saidUnit
-			name, says.text = p.Unit()
-		default:
-			continue
-		}
-		after.family = st.families[string(name)]
-		if f := after.family; f != nil && (f.several() || !says.heldBy(f.meta)) {
-			return after, false
-		}
-		if after.family == nil {
-			after.family = unknownFamily // to tell it from none
-		}
-	}
 }
 
 // commonPrefix returns for how many bytes a and b are the same.
