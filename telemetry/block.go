@@ -30,7 +30,10 @@ func (b *Block) Len() int { return len(b.series) }
 
 // At returns the labels of series i of the block, metric name included. It makes them anew
 // each time; see Each, Name and Same.
-func (b *Block) At(i int) labels.Labels { return b.series[i].labels(b.strs) }
+func (b *Block) At(i int) labels.Labels {
+	made := labels.NewScratchBuilder(16)
+	return b.series[i].labels(b.strs, &made)
+}
 
 // Each calls fn for the labels of series i of the block, in the order of their names.
 func (b *Block) Each(i int, fn func(labels.Label)) {

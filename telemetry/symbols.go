@@ -15,6 +15,8 @@ type Symbols struct {
 	ids  map[string]uint32
 	strs []string
 	buf  []byte
+	// made is for labels that are decoded.
+	made labels.ScratchBuilder
 }
 
 // Coded is a label set in the numbers of one Symbols. Two of the same Symbols are equal if and
@@ -31,8 +33,8 @@ func NewSymbols() *Symbols {
 // Len is the number of strings.
 func (s *Symbols) Len() int { return len(s.strs) }
 
-// Rest lets go of what only Encode and Find need. It costs much to make again.
-func (s *Symbols) Rest() { s.ids, s.buf = nil, nil }
+// Rest lets go of what only encoding and decoding needs. It costs much to make again.
+func (s *Symbols) Rest() { s.ids, s.buf, s.made = nil, nil, labels.ScratchBuilder{} }
 
 func (s *Symbols) id(v string) uint32 {
 	if s.ids == nil {
@@ -51,7 +53,12 @@ func (s *Symbols) id(v string) uint32 {
 	return id
 }
 
-func (s *Symbols) encode(lset labels.Labels) []byte {
+// Encode numbers a label set, and the strings in it that are new.
+func (s *Symbols) Encode(lset labels.Labels) Coded { return Coded(s.Key(lset)) }
+
+// Key returns the bytes of what Encode does, to look them up in a map without a copy. They are
+// good until the next call.
+func (s *Symbols) Key(lset labels.Labels) []byte {
 	s.buf = s.buf[:0]
 	lset.Range(func(l labels.Label) {
 		s.buf = binary.AppendUvarint(s.buf, uint64(s.id(l.Name)))
@@ -60,17 +67,11 @@ func (s *Symbols) encode(lset labels.Labels) []byte {
 	return s.buf
 }
 
-// Encode numbers a label set, and the strings in it that are new.
-func (s *Symbols) Encode(lset labels.Labels) Coded { return Coded(s.encode(lset)) }
-
-// Find returns what m has under a label set. Strings that are new get numbers.
-func Find[V any](s *Symbols, m map[Coded]V, lset labels.Labels) (v V, ok bool) {
-	v, ok = m[Coded(s.encode(lset))] // without a copy
-	return v, ok
-}
-
 // Decode returns the label set again.
-func (s *Symbols) Decode(c Coded) labels.Labels { return c.labels(s.strs) }
+func (s *Symbols) Decode(c Coded) labels.Labels {
+	s.made.Reset()
+	return c.labels(s.strs, &s.made)
+}
 
 // Name returns the metric name in c; empty if there is none.
 func (s *Symbols) Name(c Coded) string { return c.name(s.strs) }
@@ -91,8 +92,7 @@ func (c Coded) number() (n uint32, rest Coded) {
 	}
 }
 
-func (c Coded) labels(strs []string) labels.Labels {
-	b := labels.NewScratchBuilder(16)
+func (c Coded) labels(strs []string, b *labels.ScratchBuilder) labels.Labels {
 	for l := (labels.Label{}); len(c) > 0; {
 		l, c = c.next(strs)
 		b.Add(l.Name, l.Value)

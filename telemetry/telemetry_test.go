@@ -119,11 +119,11 @@ func TestSymbols(t *testing.T) {
 		if got := syms.Decode(c); !labels.Equal(got, sets[i]) || syms.Name(c) != sets[i].Get("__name__") {
 			t.Errorf("got %s named %q, want %s", got, syms.Name(c), sets[i])
 		}
-		if j, ok := Find(syms, coded, sets[i]); !ok || j != i {
+		if j, ok := coded[Coded(syms.Key(sets[i]))]; !ok || j != i {
 			t.Errorf("%s is not found", sets[i])
 		}
 	}
-	if _, ok := Find(syms, coded, labels.FromStrings("__name__", "down")); ok {
+	if _, ok := coded[Coded(syms.Key(labels.FromStrings("__name__", "down")))]; ok {
 		t.Error("found what is not there")
 	}
 

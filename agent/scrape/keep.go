@@ -97,13 +97,16 @@ func (st *state) sweep() {
 		}
 	}
 	if len(st.series) > d.series+len(st.report) {
-		st.series.sweep(func(s *series) bool {
-			return s.report || s.inPlain || s.iter == st.iter || s.ownTime && st.iter-s.iter <= keepSeries
-		})
+		st.series.sweep(st.keepsSeries)
 	}
 	if len(st.families) > d.families {
 		st.families.sweep(st.iter)
 	}
+}
+
+// keepsSeries says whether a series is to be remembered beyond the draft.
+func (st *state) keepsSeries(s *series) bool {
+	return s.report || s.inPlain || s.iter == st.iter || s.ownTime && st.iter-s.iter <= keepSeries
 }
 
 // recodeSlack is by how many strings more than twice as many the labels may grow before they

@@ -257,11 +257,12 @@ func (st *state) line(p textparse.Parser, smp *sample, t *tally) (*line, error) 
 	}
 	l = &line{iter: st.iter, typ: smp.typ}
 	if keep {
-		l.series, _ = telemetry.Find(st.syms, st.series, lset)
+		key := st.syms.Key(lset)
+		l.series = st.series[telemetry.Coded(key)]
 		switch {
 		case st.overLimit(): // nothing more is learnt of this body
 			if l.series == nil {
-				l.series = &series{labels: st.syms.Encode(lset)}
+				l.series = &series{labels: telemetry.Coded(key)}
 			}
 			return l, nil
 		case l.series != nil:
@@ -270,7 +271,7 @@ func (st *state) line(p textparse.Parser, smp *sample, t *tally) (*line, error) 
 			l.keptOut = true
 			return l, nil
 		default:
-			l.series = &series{labels: st.syms.Encode(lset)}
+			l.series = &series{labels: telemetry.Coded(key)}
 			st.series.add(l.series)
 		}
 		if !st.known(l.series) {

@@ -264,7 +264,9 @@ func (st *state) accept(target *telemetry.Target, timeMs int64, r report) *telem
 	case d.remade:
 		st.set = st.newSet(st.plain)
 	}
-	st.endMissing(st.others, timeMs)
+	for _, s := range st.others {
+		st.endMissing(s, timeMs)
+	}
 	st.others, d.others = d.others, st.others
 	clear(d.others)
 	d.undo = d.undo[:0]
@@ -294,11 +296,19 @@ func (st *state) reshape(timeMs int64) {
 		s.inPlain = false
 		s.lastMs = max(s.lastMs, st.plainMs)
 	}
-	if st.live {
-		st.endMissing(st.plain[d.col:], timeMs)
-	}
 	for i, s := range d.next[d.col:] {
 		s.inPlain, s.column = true, int32(d.col+i)
+	}
+	for _, s := range st.plain[d.col:] {
+		if s.inPlain {
+			continue
+		}
+		if st.live {
+			st.endMissing(s, timeMs)
+		}
+		if !st.keepsSeries(s) { // so that sweep need not look at all of them
+			delete(st.series, s.labels)
+		}
 	}
 	st.plain, d.next = d.next, st.plain
 	st.values, d.values = d.values, st.values
@@ -354,13 +364,11 @@ func (st *state) finish(target *telemetry.Target, timeMs int64) *telemetry.Scrap
 	return &telemetry.Scrape{Target: target, TimeMs: timeMs, Series: telemetry.NewSeriesSet(nil, nil), Rest: st.draft.rest}
 }
 
-// endMissing ends the series that ran and are not in the draft. One that was given a sample
+// endMissing ends a series that ran if it is not in the draft. One that was given a sample
 // with a later timestamp of its own needs no marker, and could not take it.
-func (st *state) endMissing(running []*series, timeMs int64) {
-	for _, s := range running {
-		if s.tracked != st.iter && s.lastMs < timeMs {
-			st.end(s, timeMs)
-		}
+func (st *state) endMissing(s *series, timeMs int64) {
+	if s.tracked != st.iter && s.lastMs < timeMs {
+		st.end(s, timeMs)
 	}
 }
 
