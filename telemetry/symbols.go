@@ -60,11 +60,15 @@ func (s *Symbols) Encode(lset labels.Labels) Coded { return Coded(s.Key(lset)) }
 // good until the next call.
 func (s *Symbols) Key(lset labels.Labels) []byte {
 	s.buf = s.buf[:0]
-	lset.Range(func(l labels.Label) {
-		s.buf = binary.AppendUvarint(s.buf, uint64(s.id(l.Name)))
-		s.buf = binary.AppendUvarint(s.buf, uint64(s.id(l.Value)))
-	})
+	lset.Range(func(l labels.Label) { s.buf = s.Append(s.buf, l) })
 	return s.buf
+}
+
+// Append appends one label of a label set in the making, as Key has it. They have to be sorted
+// by name.
+func (s *Symbols) Append(key []byte, l labels.Label) []byte {
+	key = binary.AppendUvarint(key, uint64(s.id(l.Name)))
+	return binary.AppendUvarint(key, uint64(s.id(l.Value)))
 }
 
 // Decode returns the label set again.

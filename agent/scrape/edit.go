@@ -32,17 +32,21 @@ func (st *state) checkEdits() bool {
 	}
 	for i := range sc.edits {
 		e := &sc.edits[i]
-		part, after := sc.body[e.from:e.to], l.before(e.unit)
+		first, _ := l.markAt(e.unit)
+		e.before = l.leftBy(first)
+		part, after, until := sc.body[e.from:e.to], e.before, e.unit+e.skip
 		if e.lines = plainLines(part); e.lines < 0 {
 			var ok bool
 			if after, ok = st.checkPart(part, after); !ok {
 				return false
 			}
+		} else if until < len(l.units) && (first == len(l.marks) || int(l.marks[first].unit) >= until) {
+			continue // nothing that speaks of families comes or goes
 		}
 		if l.speaksOfSeveral(*e) {
 			return false // which of them a statement is about depends on those before it
 		}
-		if !l.follows(e.unit+e.skip, after) {
+		if !l.follows(until, after) {
 			return false
 		}
 	}
@@ -193,7 +197,7 @@ func (j *joint) begin(l *layout, body []byte, edits []edit) {
 		if e.lines <= 0 {
 			continue
 		}
-		if t := l.before(e.unit).typ; t != typ {
+		if t := e.before.typ; t != typ {
 			j.text, typ = l.format.appendType(j.text, t), t
 		}
 		e.at = len(j.text)
@@ -210,14 +214,13 @@ func (st *state) readEdit(rec *recording, e edit, timeMs int64, t *tally) error 
 	if e.lines == 0 {
 		return nil
 	}
-	before := l.before(e.unit)
 	if e.lines > 0 {
 		rec.start(sc.joint.text, e.from-e.at)
-		return st.readSeries(sc.joint.parser, e.lines, before, rec, timeMs, t)
+		return st.readSeries(sc.joint.parser, e.lines, e.before, rec, timeMs, t)
 	}
-	p, skip, base := l.format.parser(sc.body[e.from:e.to], before.typ, &sc.part)
+	p, skip, base := l.format.parser(sc.body[e.from:e.to], e.before.typ, &sc.part)
 	rec.start(sc.part, e.from-base)
-	return st.read(p, skip, before, rec, timeMs, t)
+	return st.read(p, skip, e.before, rec, timeMs, t)
 }
 
 // readSeries takes so many samples of a text format, whatever else the parser gives.

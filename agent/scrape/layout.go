@@ -159,6 +159,11 @@ func (l *layout) markAt(u int) (i int, has bool) {
 // before returns what the lines of unit u depend on, as the units before it leave it.
 func (l *layout) before(u int) spoke {
 	i, _ := l.markAt(u)
+	return l.leftBy(i)
+}
+
+// leftBy returns what the marks before the i-th leave.
+func (l *layout) leftBy(i int) spoke {
 	if i == 0 {
 		return spoke{}
 	}

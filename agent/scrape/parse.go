@@ -251,13 +251,12 @@ func (st *state) line(p textparse.Parser, smp *sample, t *tally) (*line, error) 
 	}
 	var exposed labels.Labels
 	p.Labels(&exposed)
-	lset, keep, err := st.rules.final(st.builder, exposed)
+	key, keep, err := st.finalKey(exposed)
 	if err != nil {
 		return nil, err
 	}
 	l = &line{iter: st.iter, typ: smp.typ}
 	if keep {
-		key := st.syms.Key(lset)
 		l.series = st.series[telemetry.Coded(key)]
 		switch {
 		case st.overLimit(): // nothing more is learnt of this body
@@ -267,7 +266,7 @@ func (st *state) line(p textparse.Parser, smp *sample, t *tally) (*line, error) 
 			return l, nil
 		case l.series != nil:
 		case st.full():
-			st.guard.keepOut(lset)
+			st.guard.keepOut(st.syms.Decode(telemetry.Coded(key)))
 			l.keptOut = true
 			return l, nil
 		default:

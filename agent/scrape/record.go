@@ -84,9 +84,9 @@ func (r *recording) repeat(l *layout, places []span, from, to int, tail bool) {
 		return
 	}
 	first, has := l.markAt(from)
-	until, _ := l.markAt(to)
-	if tail {
-		until = len(l.marks)
+	until := first
+	for until < len(l.marks) && (tail || int(l.marks[until].unit) < to) {
+		until++
 	}
 	if !has && from < to {
 		r.mark(l.before(from)) // metadata that was put in before the run

@@ -13,8 +13,9 @@ import (
 type edit struct {
 	unit, skip int
 	from, to   int
-	lines      int // all plain, so many of them; -1: there are others
-	at         int // of plain lines: where joint.text has them
+	before     spoke // what its lines depend on
+	lines      int   // all plain, so many of them; -1: there are others
+	at         int   // of plain lines: where joint.text has them
 }
 
 // scanner compares a body with a layout. Its slices are used again by the next scan.

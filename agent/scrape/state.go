@@ -15,6 +15,7 @@ import (
 type state struct {
 	rules   *rules
 	builder *labels.Builder
+	joiner  joiner
 
 	// iter numbers the scrapes; good is the last one that was accepted.
 	iter, good uint32
