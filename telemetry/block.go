@@ -51,7 +51,15 @@ func (b *Block) Same(i int, other *Block, j int) bool {
 	if b.syms == other.syms {
 		return b.series[i] == other.series[j]
 	}
-	return labels.Equal(b.At(i), other.At(j))
+	c, d := b.series[i], other.series[j]
+	for len(c) > 0 && len(d) > 0 {
+		var l, m labels.Label
+		l, c = c.next(b.strs)
+		if m, d = d.next(other.strs); l != m {
+			return false
+		}
+	}
+	return len(c) == len(d)
 }
 
 // Metadata returns what is known of the family of series i of the block, or nil.

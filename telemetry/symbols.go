@@ -71,6 +71,35 @@ func (s *Symbols) Append(key []byte, l labels.Label) []byte {
 	return binary.AppendUvarint(key, uint64(s.id(l.Value)))
 }
 
+// Recoder numbers label sets anew, so that strings that none of them has are let go of.
+type Recoder struct {
+	from, to *Symbols
+	ids      []uint32 // in to, plus 1, by those in from; 0: none yet
+}
+
+// NewRecoder returns one for label sets of from, which it does not change.
+func NewRecoder(from *Symbols) *Recoder {
+	return &Recoder{from: from, to: NewSymbols(), ids: make([]uint32, len(from.strs))}
+}
+
+// Symbols are those that the label sets which Recode returns are in.
+func (r *Recoder) Symbols() *Symbols { return r.to }
+
+// Recode returns a label set in the new numbers.
+func (r *Recoder) Recode(c Coded) Coded {
+	key := r.to.buf[:0]
+	for len(c) > 0 {
+		var n uint32
+		n, c = c.number()
+		if r.ids[n] == 0 {
+			r.ids[n] = 1 + r.to.id(r.from.strs[n])
+		}
+		key = binary.AppendUvarint(key, uint64(r.ids[n]-1))
+	}
+	r.to.buf = key
+	return Coded(key)
+}
+
 // Decode returns the label set again.
 func (s *Symbols) Decode(c Coded) labels.Labels {
 	s.made.Reset()

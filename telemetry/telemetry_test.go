@@ -127,12 +127,30 @@ func TestSymbols(t *testing.T) {
 		t.Error("found what is not there")
 	}
 
+	again := NewRecoder(syms)
+	for c, i := range coded {
+		if i%2 == 0 {
+			continue // their strings are let go of
+		}
+		if got := again.Recode(c); !labels.Equal(again.Symbols().Decode(got), sets[i]) || got != again.Symbols().Encode(sets[i]) {
+			t.Errorf("%s is numbered anew as %q", sets[i], got)
+		}
+	}
+	if n := again.Symbols().Len(); n > syms.Len()/2+10 {
+		t.Errorf("%d of %d strings are left", n, syms.Len())
+	}
+
 	other := NewSymbols()
 	other.Encode(sets[50])
 	a := NewBlock(syms, []Coded{syms.Encode(sets[2]), syms.Encode(sets[60])}, make([]*Metadata, 2))
 	b := NewBlock(other, []Coded{other.Encode(sets[60]), other.Encode(sets[2])}, make([]*Metadata, 2))
 	if !a.Same(0, b, 1) || a.Same(0, b, 0) || !a.Same(1, a, 1) || a.Same(0, a, 1) {
 		t.Error("blocks do not tell their series apart")
+	}
+	longer := NewBlock(other, []Coded{other.Encode(labels.EmptyLabels()), other.Encode(sets[1])}, make([]*Metadata, 2))
+	shorter := NewBlock(syms, []Coded{syms.Encode(labels.FromStrings("__name__", "up", "x", "y")), syms.Encode(sets[0])}, make([]*Metadata, 2))
+	if longer.Same(1, shorter, 0) || shorter.Same(0, longer, 1) || longer.Same(0, shorter, 0) || !longer.Same(0, shorter, 1) {
+		t.Error("blocks take the beginning of labels for all of them")
 	}
 	var each []labels.Label
 	a.Each(0, func(l labels.Label) { each = append(each, l) })

@@ -115,11 +115,12 @@ const recodeSlack = 1000
 
 // recode numbers the labels anew. All blocks are made anew then, too.
 func (st *state) recode() {
-	syms, table := telemetry.NewSymbols(), make(seriesTable, len(st.series))
+	again, table := telemetry.NewRecoder(st.syms), make(seriesTable, len(st.series))
 	for _, s := range st.series {
-		s.labels = syms.Encode(st.syms.Decode(s.labels))
+		s.labels = again.Recode(s.labels)
 		table.add(s)
 	}
+	syms := again.Symbols()
 	st.syms, st.series, st.recoded = syms, table, syms.Len()
 	st.reportSet = telemetry.JoinBlocks([]*telemetry.Block{st.newBlock(st.report)})
 	st.set = nil
