@@ -7,6 +7,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/prometheus/common/model"
 	"github.com/prometheus/prometheus/model/labels"
 	"github.com/prometheus/prometheus/model/textparse"
 )
@@ -76,7 +77,7 @@ func checkPlain(t *testing.T, part string) {
 			}
 			var lset labels.Labels
 			p.Labels(&lset)
-			if !lset.Has(labels.MetricName) {
+			if !lset.Has(model.MetricNameLabel) {
 				t.Fatalf("%q, format %d: series %d has no name: %s", part, f, i, lset)
 			}
 		}
