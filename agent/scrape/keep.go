@@ -110,8 +110,14 @@ func (st *state) keepsSeries(s *series) bool {
 }
 
 // recodeSlack is by how many strings more than twice as many the labels may grow before they
-// are numbered anew without those of series that are gone.
+// are numbered anew without those of series that are gone, and every four series allow one
+// more: all blocks and pages of a target are made anew then.
 const recodeSlack = 1000
+
+// mayRecode says whether the labels have grown by so much.
+func (st *state) mayRecode() bool {
+	return st.syms.Len() > 2*st.recoded+recodeSlack+len(st.plain)/4
+}
 
 // recode numbers the labels anew. All blocks are made anew then, too.
 func (st *state) recode() {

@@ -279,7 +279,7 @@ func (st *state) accept(target *telemetry.Target, timeMs int64, r report) *telem
 	st.sweep()
 	if st.recoded == 0 {
 		st.recoded = st.syms.Len()
-	} else if st.syms.Len() > 2*st.recoded+recodeSlack {
+	} else if st.mayRecode() {
 		st.recode()
 	}
 	st.values = r.values(st.values[:len(st.plain)])
