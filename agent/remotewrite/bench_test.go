@@ -228,8 +228,8 @@ func BenchmarkMove(b *testing.B) {
 	}
 }
 
-// BenchmarkBacklog delivers an hour of scrapes of 100 series that wait on disk, to a receiver that
-// takes some time to answer.
+// BenchmarkBacklog delivers six minutes of scrapes of ten targets of 100 series that wait on disk,
+// to a receiver that takes some time to answer.
 func BenchmarkBacklog(b *testing.B) {
 	for _, takes := range []time.Duration{0, 5 * time.Millisecond} {
 		b.Run(takes.String(), func(b *testing.B) {
@@ -241,13 +241,17 @@ func BenchmarkBacklog(b *testing.B) {
 				w.WriteHeader(http.StatusNoContent)
 			}))
 			defer srv.Close()
-			set, tgt := seriesSet(100), target("a:1")
+			set := seriesSet(100)
+			var targets [10]*telemetry.Target
+			for i := range targets {
+				targets[i] = target(fmt.Sprint("t", i))
+			}
 			for b.Loop() {
 				b.StopTimer()
 				r := newRig(b, Options{SpoolDir: b.TempDir()})
 				r.apply(config(srv.URL, MessageV1))
 				for i := range int64(3600) {
-					r.append(scrapeOf(tgt, set, t0+i*1000))
+					r.append(scrapeOf(targets[i%10], set, t0+i/10*1000))
 				}
 				b.StartTimer()
 				stop := r.start()
