@@ -33,11 +33,9 @@ func (x *lifeIndex) find(set *telemetry.SeriesSet) {
 	start := 0
 	for _, b := range set.Blocks() {
 		if former == nil || b == former {
-			for i := range b.Len() {
-				if b.Name(i) == startTimeMetric {
-					x.block, x.at = b, start+i
-					return
-				}
+			if i := b.Find(startTimeMetric); i >= 0 {
+				x.block, x.at = b, start+i
+				return
 			}
 		}
 		start += b.Len()

@@ -29,7 +29,7 @@ func NewBlock(syms *Symbols, series []Coded, metadata []*Metadata) *Block {
 func (b *Block) Len() int { return len(b.series) }
 
 // At returns the labels of series i of the block, metric name included. It makes them anew
-// each time; see Each, Name and Same.
+// each time; see Each, Find and Same.
 func (b *Block) At(i int) labels.Labels {
 	made := labels.NewScratchBuilder(16)
 	return b.series[i].labels(b.strs, &made)
@@ -43,8 +43,27 @@ func (b *Block) Each(i int, fn func(labels.Label)) {
 	}
 }
 
-// Name returns the metric name of series i of the block.
-func (b *Block) Name(i int) string { return b.series[i].name(b.strs) }
+// Find returns the first series of a metric name, or -1. It is quick where series of one name
+// stand together, as they do.
+func (b *Block) Find(metric string) int {
+	last := -1 // the name that was compared last
+	for i, c := range b.series {
+		if len(c) == 0 || c[0] != 0 { // another label comes before the name
+			if c.name(b.strs) == metric {
+				return i
+			}
+			continue
+		}
+		id, _ := c[1:].number()
+		if int(id) == last {
+			continue
+		}
+		if last = int(id); b.strs[id] == metric {
+			return i
+		}
+	}
+	return -1
+}
 
 // Same says whether series i of b has the labels of series j of other.
 func (b *Block) Same(i int, other *Block, j int) bool {
