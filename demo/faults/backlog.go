@@ -107,11 +107,7 @@ func (b *bench) backlog(ctx context.Context, try backlogTry, dir string) error {
 		if err != nil {
 			got = "not yet after " + got
 		}
-		if try.newer { // a known limit, see docs/faults.md
-			b.tell(try.name+": until recent data flowed", "%s", got)
-		} else {
-			b.want(err == nil && took <= mostUntilRecent, try.name+": until recent data flowed", "at most "+mostUntilRecent.String(), "%s", got)
-		}
+		b.want(err == nil && took <= mostUntilRecent, try.name+": until recent data flowed", "at most "+mostUntilRecent.String(), "%s", got)
 		if err != nil {
 			b.tell(try.name+": meanwhile", "%v", b.lostSoFar(r))
 			return nil
